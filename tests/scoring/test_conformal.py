@@ -82,3 +82,38 @@ def test_a_level_outside_0_and_1_is_refused(level: float, hint: str) -> None:
     with pytest.raises(UsageError) as error:
         check_probability(level)
     assert hint in error.value.hint
+
+
+def test_equal_weights_and_repeated_examples_give_what_no_weights_give() -> None:
+    errors = np.random.default_rng(0).exponential(size=(500, 2))
+    plain = ConformalScores.measure(errors, np.zeros((500, 1, 2)))
+    equal = ConformalScores.measure(errors, np.zeros((500, 1, 2)), weight=np.full(500, 0.3, np.float32))
+    assert (equal.examples, equal.ranks, equal.scores) == (plain.examples, plain.ranks, plain.scores)
+    weight = np.where(np.arange(700) < 500, 1.0, 0.0)  # what counts nothing is as if it were not there
+    padded = np.concatenate([errors, np.full((200, 2), 99.0)])
+    assert ConformalScores.measure(padded, np.zeros((700, 1, 2)), weight=weight).scores == plain.scores
+
+
+def test_weighted_scores_cover_the_population_that_the_weights_stand_for() -> None:
+    random = np.random.default_rng(0)
+    covered: list[float] = []
+    unweighted: list[float] = []
+    for _ in range(200):
+        # Large errors are rare among the examples, and as frequent as small ones where the model is used.
+        is_hard = random.uniform(size=300) < 0.1
+        errors = (np.where(is_hard, 5, 1) * random.normal(size=300))[:, None]
+        weight = np.where(is_hard, 0.5 / 0.1, 0.5 / 0.9)
+        new = np.concatenate([random.normal(size=500), 5 * random.normal(size=500)])
+        for found, own in ((covered, weight), (unweighted, None)):
+            measured = ConformalScores.measure(errors, np.zeros((300, 1, 1)), weight=own)
+            assert (measured.examples < 200) == (own is not None)
+            found.append(float(np.mean(np.abs(new) <= measured.offsets(0.9)[0])))
+    assert abs(np.mean(covered) - 0.9) < 0.02
+    assert np.mean(unweighted) < 0.75
+
+
+def test_too_few_weighted_examples_are_refused_with_the_number_that_they_count() -> None:
+    weight = np.where(np.arange(100) < 8, 1.0, 1e-6)
+    measured = ConformalScores.measure(np.ones((100, 1)), np.zeros((100, 1, 1)), weight=weight)
+    with pytest.raises(UsageError, match="the run has 8, as many as its weighted ones count"):
+        measured.check_level(0.9)

@@ -240,7 +240,7 @@ def _evaluate_file(
         for name in by:
             kept[name].extend(block.kept[name])
         if coverage is not None and block.target is not None:
-            coverage.add(block.stored, block.target)
+            coverage.add(block.stored, block.target, block.weight)
         if naive is not None and block.target is not None:
             naive.add(np.asarray(block.target), block.naive, weight=block.weight)
     _check_examples(data, examples, unlabelled=unlabelled, blank=blank, listener=listener)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -41,20 +42,29 @@ def keep_intervals(setup: TrainingSetup, folder: RunFolder) -> None:
     if split is None or setup.target.kind != "values" or not setup.replicas.cluster.is_chief:
         return
     with setup.timeline.spent("evaluate"):
-        _measure_and_keep(setup, folder, split)
+        conformal = measure_scores(split, setup.predictor())
+        if conformal is not None:  # a network that has diverged has no intervals
+            keep_measured(setup, folder, conformal)
 
 
-def _measure_and_keep(setup: TrainingSetup, folder: RunFolder, split: Split) -> None:
+def keep_measured(setup: TrainingSetup, folder: RunFolder, conformal: ConformalScores) -> None:
+    """Store conformity scores of the final model, and record the coverage of their intervals on the test split.
+
+    Args:
+        setup: The training setup of the run, with the final weights.
+        folder: The run.
+        conformal: The scores.
+
+    Raises:
+        RunError: They cannot be written.
+    """
     from dlrun.training.checkpoints.choosing import FINAL, checkpoint_named
 
-    conformal = measure_scores(split, setup.predictor())
-    if conformal is None:  # a network that has diverged has no intervals
-        return
     stopping = setup.spec.training.early_stopping
     ends_with_best = stopping is not None and stopping.restore_best
     keep_scores(folder, checkpoint_named(folder, FINAL, ends_with_best=ends_with_best), conformal)
     test = setup.dataset.splits.get("test")
-    if test is not None and test is not split and conformal.allows(_LEVEL):
+    if test is not None and test is not setup.dataset.splits.get("validation") and conformal.allows(_LEVEL):
         coverage = Coverage(setup.predictor(), conformal, level=_LEVEL)
         coverage.add_split(test, most=_MOST_COVERED)
         scores: dict[str, Scores] = {name: {**found} for name, found in coverage.scores().items()}
@@ -71,15 +81,30 @@ def measure_scores(split: Split, predictor: Predictor) -> ConformalScores | None
         split: The validation split. Of a very large one, an even sample is used.
         predictor: The predictor with the final weights.
     """
-    truth, predicted = [], []
+    truth, predicted, weights = [], [], []
     for part in _parts(split, most=_MOST_EXAMPLES):
         predicted.append(predictor.learned(part.features))
         truth.append(learned_values(np.asarray(part.target), predictor.target))
-    values, found = np.concatenate(truth), np.concatenate(predicted)
-    if not (np.isfinite(values).all() and np.isfinite(found).all()):
+        weights.append(part.weight)
+    weight = None if split.weight is None else np.concatenate([each for each in weights if each is not None])
+    return scores_of(np.concatenate(truth), np.concatenate(predicted), target=predictor.target, weight=weight)
+
+
+def scores_of(truth: Array, predicted: Array, *, target: Target, weight: Array | None = None) -> ConformalScores | None:
+    """Return the conformity scores of predictions; None if one is not finite, or no example counts.
+
+    Args:
+        truth: The true values as the network learns them.
+        predicted: The predictions in the same unit.
+        target: What the model predicts.
+        weight: What each example counts; None if all count once.
+
+    Shape:
+        truth: `(n, size)`. predicted: `(n, levels, size)`. weight: `(n,)`.
+    """
+    if not (np.isfinite(truth).all() and np.isfinite(predicted).all()) or (weight is not None and not weight.any()):
         return None
-    target = predictor.target
-    return ConformalScores.measure(values, found, levels=target.levels, main=target.main_level)
+    return ConformalScores.measure(truth, predicted, levels=target.levels, main=target.main_level, weight=weight)
 
 
 def learned_values(values: Array, target: Target) -> Array:
@@ -113,6 +138,8 @@ def interval_bounds(
 class Coverage:
     """Counts how often the truth is within an interval, and how wide the intervals are, for each value.
 
+    Weighted examples count by their weights.
+
     Args:
         predictor: The predictor of the model.
         conformal: The conformity scores of the validation split.
@@ -122,20 +149,21 @@ class Coverage:
     def __init__(self, predictor: Predictor, conformal: ConformalScores, *, level: float) -> None:
         self._predictor, self._conformal, self._level = predictor, conformal, level
         self._inside, self._width = np.zeros((2, predictor.target.size))
-        self._examples = 0
+        self._counted = 0.0
 
-    def add(self, stored: Array, truth: Array) -> None:
+    def add(self, stored: Array, truth: Array, weight: Array | None = None) -> None:
         """Add a block of examples.
 
         Shape:
-            stored: `(n, *raw_shape)`. truth: `(n,)` or `(n, size)`, in the unit of the data.
+            stored: `(n, *raw_shape)`. truth: `(n,)` or `(n, size)`, in the unit of the data. weight: `(n,)`.
         """
         learned = self._predictor.learned(stored)
         lower, upper = interval_bounds(self._predictor, learned, self._conformal, level=self._level)
         values = np.asarray(truth, np.float64).reshape(len(truth), -1)
-        self._inside += ((lower <= values) & (values <= upper)).sum(axis=0)
-        self._width += (upper - lower).sum(axis=0)
-        self._examples += len(values)
+        counts = np.ones(len(values)) if weight is None else weight.astype(np.float64)
+        self._inside += counts @ ((lower <= values) & (values <= upper))
+        self._width += (upper - lower).sum(axis=0) if weight is None else counts @ (upper - lower)
+        self._counted += float(counts.sum())
 
     def add_split(self, split: Split, *, most: int | None = None) -> None:
         """Add the examples of a split, or an even sample of them.
@@ -145,14 +173,17 @@ class Coverage:
             most: Number of examples of the sample; None for all.
         """
         for part in _parts(split, most=len(split) if most is None else most):
-            self.add(part.features, np.asarray(part.target))
+            self.add(part.features, np.asarray(part.target), part.weight)
 
     def scores(self) -> dict[str, dict[str, float]]:
         """Return the fraction of covered examples and the mean width, as `coverage_90` and `interval_width_90`."""
         percent, names = f"{100 * self._level:g}", self._predictor.target.output_names
         columns = {f"coverage_{percent}": self._inside, f"interval_width_{percent}": self._width}
         return {
-            name: {column: float(values[place] / self._examples) for column, values in columns.items()}
+            name: {
+                column: float(values[place] / self._counted) if self._counted else math.nan
+                for column, values in columns.items()
+            }
             for place, name in enumerate(names)
         }
 

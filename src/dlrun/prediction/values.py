@@ -68,12 +68,15 @@ def find_interval(folder: RunFolder, target: Target, level: float | None) -> Pre
     if stored is None:
         record = folder.read_record()
         has_validation = record.dataset is None or "validation" in record.dataset.examples
+        hint = "train with dataset.validation"
+        if has_validation:
+            hint = f"dlrun eval {folder.id} --split validation measures them"
+        elif record.ensemble is not None:
+            hint = "join its members again: dlrun ensemble measures the intervals of folds out of fold"
         raise UsageError(
             f"{folder.id} has no intervals, which are measured on the validation split at the end of a training",
-            expected="a run with a validation split",
-            hint=f"dlrun eval {folder.id} --split validation measures them"
-            if has_validation
-            else "train with dataset.validation",
+            expected="a run with a validation split, or an ensemble of folds",
+            hint=hint,
         )
     stored.conformal.check_level(level)
     return PredictionInterval(level, stored)

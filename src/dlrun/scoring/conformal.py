@@ -16,26 +16,36 @@ from dlrun.errors import UsageError
 Array = npt.NDArray[Any]
 _MOST_RANKS, _LAST_RANKS = 2000, 200
 """Of very many scores, so many are kept, and the largest without a gap."""
+_ROUNDING = 1e-12
+"""Relative tolerance for sums of weights, so that equal weights give what no weights give."""
 
 
 @dataclass(frozen=True)
 class ConformalScores:
     """Sorted conformity scores of examples that the network was not fitted to.
 
+    Weighted examples count as fewer equal ones, by Kish's effective size. Their score at a rank is a weighted quantile,
+    so everything else is as for equal weights. A new example is assumed to weigh what an example drawn by the weights
+    weighs on average, because its own weight is not known.
+
     Args:
-        examples: The number of these examples.
+        examples: The number of these examples; of weighted ones, as how many equal ones they count.
         ranks: The ranks of the kept scores, ascending from 1; all ranks if the examples are few.
         scores: The score at each rank, for each pair and each value: `scores[pair][value][rank]`.
         pairs: The places of the lower and the upper level of each pair of quantiles that the model predicts, from the
             outermost inwards. Empty if the scores are absolute errors, which count as one pair.
         levels: The nominal probability between the quantiles of each pair.
+        is_weighted: Whether the examples have weights.
 
     Formula:
         absolute errors: |y - f(x)|; of quantiles: max(q_low(x) - y, y - q_high(x))
+        weights: m = floor((sum of w)^2 / sum of w^2) examples, and the score of rank r is the smallest one up to which
+        the scores have r/m of the weight
 
     Reference:
         Lei, G'Sell, Rinaldo, Tibshirani and Wasserman, 2018, "Distribution-Free Predictive Inference for Regression".
         Romano, Patterson and Candès, 2019, "Conformalized Quantile Regression", arXiv:1905.03222.
+        Tibshirani, Barber, Candès and Ramdas, 2019, "Conformal Prediction Under Covariate Shift", arXiv:1904.06019.
     """
 
     examples: int
@@ -43,9 +53,18 @@ class ConformalScores:
     scores: tuple[tuple[tuple[float, ...], ...], ...]
     pairs: tuple[tuple[int, int], ...] = ()
     levels: tuple[float, ...] = ()
+    is_weighted: bool = False
 
     @classmethod
-    def measure(cls, truth: Array, predicted: Array, *, levels: Sequence[float] = (), main: int = 0) -> ConformalScores:
+    def measure(
+        cls,
+        truth: Array,
+        predicted: Array,
+        *,
+        levels: Sequence[float] = (),
+        main: int = 0,
+        weight: Array | None = None,
+    ) -> ConformalScores:
         """Measure the scores of examples.
 
         Args:
@@ -53,22 +72,25 @@ class ConformalScores:
             predicted: The predictions of each value, at each level.
             levels: The levels of predicted quantiles; empty if there are none.
             main: The place of the prediction itself among them.
+            weight: What each example counts; None if all count once. Only ratios matter, and not all may be 0.
 
         Shape:
-            truth: `(n, size)`. predicted: `(n, levels, size)`, with one level if there are no quantiles.
+            truth: `(n, size)`. predicted: `(n, levels, size)`, with one level if there are no quantiles. weight:
+            `(n,)`.
         """
         pairs = tuple((place, len(levels) - 1 - place) for place in range(len(levels) // 2))
         if pairs:
             found = [np.maximum(predicted[:, low] - truth, truth - predicted[:, high]) for low, high in pairs]
         else:
             found = [np.abs(truth - predicted[:, main])]
-        ranks = _kept_ranks(len(truth))
+        examples = len(truth) if weight is None else _effective_size(weight)
+        ranks = _kept_ranks(examples)
         scores = tuple(
-            tuple(tuple(column[ranks - 1].tolist()) for column in np.sort(each.astype(np.float64), axis=0).T)
+            tuple(tuple(_ranked(column, ranks, examples, weight).tolist()) for column in each.astype(np.float64).T)
             for each in found
         )
         nominal = tuple(round(levels[high] - levels[low], 12) for low, high in pairs)
-        return cls(len(truth), tuple(ranks.tolist()), scores, pairs, nominal)
+        return cls(examples, tuple(ranks.tolist()), scores, pairs, nominal, weight is not None)
 
     @property
     def size(self) -> int:
@@ -91,9 +113,10 @@ class ConformalScores:
         if not self.allows(level):
             needed = math.ceil(1 / (1 - _exact(level))) - 1
             largest = math.floor(1000 * self.examples / (self.examples + 1)) / 1000
+            weighted = ", as many as its weighted ones count" if self.is_weighted else ""
             raise UsageError(
                 f"an interval of {level:g} needs at least {needed:,} validation examples, and the run has "
-                f"{self.examples:,}",
+                f"{self.examples:,}{weighted}",
                 expected=f"a level of at most {largest:g}",
                 hint="train with a larger dataset.validation for a higher level",
             )
@@ -150,6 +173,26 @@ def check_probability(level: float) -> None:
 
 def _exact(level: float) -> Fraction:
     return Fraction(str(float(level)))  # 0.9 is 9/10, not the nearest binary number
+
+
+def _effective_size(weight: Array) -> int:
+    """Return the number of equal examples that estimate a mean as well as weighted ones do.
+
+    Reference:
+        Kish, 1965, "Survey Sampling".
+    """
+    values = weight.astype(np.float64) / float(weight.max())  # so that no square overflows
+    return math.floor(float(values.sum()) ** 2 / float(np.square(values).sum()) * (1 + _ROUNDING))
+
+
+def _ranked(scores: Array, ranks: npt.NDArray[np.int64], examples: int, weight: Array | None) -> Array:
+    """Return the scores at some ranks of `examples` in total."""
+    if weight is None:
+        return np.asarray(np.sort(scores)[ranks - 1])
+    order = np.argsort(scores, kind="stable")
+    below = np.cumsum(weight[order].astype(np.float64))
+    places = np.searchsorted(below, ranks / examples * below[-1] * (1 - _ROUNDING))
+    return np.asarray(scores[order][places])
 
 
 def _kept_ranks(count: int) -> npt.NDArray[np.int64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -13,6 +13,7 @@ from dlrun.data import Dataset
 from dlrun.data.ensemble.joining import shares_validation
 from dlrun.errors import DataError, UsageError
 from dlrun.experiment.ensemble.members import MemberRun
+from dlrun.experiment.ensemble.out_of_fold import array_by_row, predictions_by_row
 from dlrun.experiment.ensemble.weights import ROUNDS, select_greedily
 from dlrun.scoring.importances import loss_of
 
@@ -71,7 +72,7 @@ def greedy_weights(
     if shares_validation(datasets):
         candidates: list[list[int]] = [[index] for index in range(len(members))]
         split, found = datasets[0].splits["validation"], list(predictions)
-        truth, weights = np.asarray(split.target), split.sample_weight
+        truth, weights = np.asarray(split.target), split.example_weight
         what = f"the {len(split):,} validation examples"
     else:
         by_recipe: dict[str, list[int]] = {}
@@ -83,9 +84,9 @@ def greedy_weights(
             reason = "all members are folds of one config, which only the validation split of another could weigh"
             return MemberWeights("mean", equal.values, f"equal weights: {reason}")
         rows, found = _out_of_fold(members, datasets, predictions, candidates)
-        truth, weights = _by_row(datasets, "target", rows), None
-        if all(dataset.splits["validation"].sample_weight is not None for dataset in datasets):
-            weights = _by_row(datasets, "sample_weight", rows)
+        truth, weights = array_by_row(datasets, "target", rows), None
+        if all(dataset.splits["validation"].example_weight is not None for dataset in datasets):
+            weights = array_by_row(datasets, "example_weight", rows)
         what = f"the predictions out of fold for {len(rows):,} examples"
     target = members[0].interface.target
     measure = loss_of(truth, target, weights=weights)
@@ -136,7 +137,7 @@ def _out_of_fold(
         DataError: The folds of two candidates cover different examples.
     """
     tables = [
-        _of_candidate([datasets[index] for index in group], [predictions[index] for index in group])
+        predictions_by_row([datasets[index] for index in group], [predictions[index] for index in group])
         for group in candidates
     ]
     rows = sorted(tables[0])
@@ -149,35 +150,3 @@ def _out_of_fold(
                 hint="--weights mean needs no common examples",
             )
     return rows, [np.stack([table[row] for row in rows]) for table in tables]
-
-
-def _by_row(datasets: Sequence[Dataset], name: str, rows: Sequence[int]) -> Array:
-    """Return an array of the validation splits of all members, for some rows."""
-    found: dict[int, Any] = {}
-    for dataset in datasets:
-        split = dataset.splits["validation"]
-        found.update(zip(_rows(split.rows), np.asarray(getattr(split, name)), strict=True))
-    return np.stack([found[row] for row in rows])
-
-
-def _of_candidate(datasets: Sequence[Dataset], predictions: Sequence[Array]) -> Mapping[int, Array]:
-    """Return the prediction for each row, the mean of several if folds were repeated."""
-    sums: dict[int, list[Array]] = {}
-    for dataset, predicted in zip(datasets, predictions, strict=True):
-        for row, each in zip(_rows(dataset.splits["validation"].rows), predicted, strict=True):
-            sums.setdefault(row, []).append(each)
-    return {row: np.mean(found, axis=0) for row, found in sums.items()}
-
-
-def _rows(rows: Array | None) -> list[int]:
-    """Return the rows of a split.
-
-    Raises:
-        DataError: They are unknown.
-    """
-    if rows is None:
-        raise DataError(
-            "the members were validated on different examples, and are not folds of one batch",
-            expected="runs with the same validation split, or the runs of a batch with folds",
-        )
-    return [int(row) for row in rows]

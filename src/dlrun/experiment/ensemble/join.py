@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,8 @@ from dlrun.experiment.ensemble.choosing import (
 )
 from dlrun.experiment.ensemble.compose import compose_spec
 from dlrun.experiment.ensemble.members import MemberRun, load_data, read_members, validation_scores
-from dlrun.experiment.intervals import keep_intervals
+from dlrun.experiment.ensemble.out_of_fold import out_of_fold_scores
+from dlrun.experiment.intervals import keep_intervals, keep_measured
 from dlrun.experiment.record import new_folder, record_choices, record_outcome, record_progress, record_time
 from dlrun.experiment.session import Scores, Session, TrainingResult, open_session
 from dlrun.experiment.train import announce_run, predict_for_report, score_held_out, warn_of_signature
@@ -36,6 +38,7 @@ from dlrun.training.progress.events import Listener, Note, TimeSpent, only_warni
 from dlrun.training.progress.timeline import Timeline
 
 if TYPE_CHECKING:
+    from dlrun.scoring.conformal import ConformalScores
     from dlrun.training.setup import TrainingSetup
 
 Array = npt.NDArray[Any]
@@ -67,12 +70,29 @@ class TrainedMember:
     Args:
         variables: The variables of its network, in the order of the network.
         checkpoint: The name of the checkpoint that they come from.
-        predictions: Its predictions for its validation split; None if they are not needed.
+        predictions: Its predictions for its validation split; None if they are not needed. Those of numbers are in the
+            unit of the data at each level, `(n, levels, size)`.
     """
 
     variables: tuple[Array, ...]
     checkpoint: str
     predictions: Array | None
+
+    @property
+    def all_predictions(self) -> Array:
+        """Its predictions, which are needed."""
+        if self.predictions is None:
+            raise ValueError("the validation split was not predicted")
+        return self.predictions
+
+    def main_predictions(self, level: int) -> Array:
+        """Return its predictions; of several quantiles of a number, the one that is the prediction itself.
+
+        Args:
+            level: The place of that quantile.
+        """
+        found = self.all_predictions
+        return found if found.ndim < 3 else found[:, level]
 
 
 def join_runs(
@@ -99,15 +119,22 @@ def join_runs(
         check_has_validation(members, datasets)
     start_tensorflow()
     with timeline.spent("build"):
-        trained = [_load(*pair, predicts=weighting == "greedy") for pair in zip(members, datasets, strict=True)]
+        has_out_of_fold = _has_out_of_fold(members, datasets)
+        predicts = weighting == "greedy" or has_out_of_fold
+        trained = [_load(*pair, predicts=predicts) for pair in zip(members, datasets, strict=True)]
     chosen = equal_weights(len(members))
     if weighting == "greedy":
-        found = [each.predictions for each in trained if each.predictions is not None]
-        chosen = greedy_weights(members, datasets, found)
+        main = members[0].interface.target.main_level
+        chosen = greedy_weights(members, datasets, [each.main_predictions(main) for each in trained])
     composed = compose_spec(members, chosen.values, name=options.name, has_validation=_has_validation(datasets))
     notes = [*composed.notes, *_notes(members, datasets, chosen)]
     kept = [index for index, weight in enumerate(chosen.values) if weight > 0]
     dataset = join_datasets([datasets[index] for index in kept])
+    measure = None
+    if has_out_of_fold:
+        found = [trained[index].all_predictions for index in kept]
+        weights = [chosen.values[index] for index in kept]
+        measure = partial(out_of_fold_scores, [datasets[index] for index in kept], found, weights)
     held = new_folder(composed.file, runs_dir)
     with open_session(held, listener=listener, timeline=timeline, cluster=ALONE) as session:
         with session.recording(composed.file) as run:
@@ -116,7 +143,8 @@ def join_runs(
             for note in notes:
                 run.listener(Note("ensemble", note))
             run.folder.update_record(ensemble=_record(members, trained, chosen, notes).model_dump())
-            scores = _assemble_and_score(composed.file, dataset, [trained[index] for index in kept], run)
+            parts = [trained[index] for index in kept]
+            scores = _assemble_and_score(composed.file, dataset, parts, run, measure=measure)
         return run.result(scores)
 
 
@@ -129,13 +157,24 @@ def _load(member: MemberRun, dataset: Dataset, *, predicts: bool) -> TrainedMemb
     variables = tuple(host_value(variable).copy() for variable in trained.core.variables)
     predictions = None
     if predicts:
-        predictor = trained.predictor()
-        features = dataset.splits["validation"].features
-        predictions = predictor.precise(features) if predictor.target.kind == "values" else predictor(features)
+        predictor, features = trained.predictor(), dataset.splits["validation"].features
+        if predictor.target.levels:
+            predictions = predictor.in_own_unit(predictor.learned(features))
+        elif predictor.target.kind == "values":
+            predictions = predictor.precise(features)[:, None]
+        else:
+            predictions = predictor(features)
     return TrainedMember(variables, trained.checkpoint, predictions)
 
 
-def _assemble_and_score(file: SpecFile, dataset: Dataset, members: Sequence[TrainedMember], run: Session) -> Scores:
+def _assemble_and_score(
+    file: SpecFile,
+    dataset: Dataset,
+    members: Sequence[TrainedMember],
+    run: Session,
+    *,
+    measure: Callable[..., ConformalScores | None] | None,
+) -> Scores:
     """Build the ensemble, give it the variables of its members, and write, score and report it."""
     from dlrun.training.setup import assemble
     from dlrun.training.variables import weights_sha256
@@ -149,7 +188,10 @@ def _assemble_and_score(file: SpecFile, dataset: Dataset, members: Sequence[Trai
             checkpoint = _write_checkpoint(setup, run)
         setup = decide(setup, run, checkpoint=checkpoint)
         scores = score_held_out(setup, run)
-        keep_intervals(setup, run.folder)
+        if measure is None:
+            keep_intervals(setup, run.folder)
+        elif (conformal := measure(target=setup.target)) is not None:
+            keep_measured(setup, run.folder, conformal)
         record_outcome(run.folder, scores, weights_sha256=weights_sha256(setup.compiled.model), reason="")
         predict_for_report(setup, run)
     finally:
@@ -201,6 +243,16 @@ def _has_validation(datasets: Sequence[Dataset]) -> bool:
     return "validation" in datasets[0].splits and shares_validation(datasets)
 
 
+def _has_out_of_fold(members: Sequence[MemberRun], datasets: Sequence[Dataset]) -> bool:
+    """Return whether intervals can be measured with predictions out of fold: of numbers, never of the test split."""
+    return (
+        members[0].interface.target.kind == "values"
+        and not shares_validation(datasets)
+        and all("validation" in dataset.splits for dataset in datasets)
+        and all(member.spec.dataset.validation != "test" for member in members)
+    )
+
+
 def _notes(members: Sequence[MemberRun], datasets: Sequence[Dataset], chosen: MemberWeights) -> list[str]:
     """Return what the user should know about the ensemble, one sentence each."""
     shown = ", ".join(
@@ -214,6 +266,8 @@ def _notes(members: Sequence[MemberRun], datasets: Sequence[Dataset], chosen: Me
             "validation: the ensemble has no validation score, because each example was used to train some member; "
             f"the mean over the members is {beside or 'not known'}"
         )
+    if _has_out_of_fold(members, datasets):
+        notes.append("intervals: measured with the predictions of each example by the members not trained on it")
     return notes
 
 
