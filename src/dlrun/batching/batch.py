@@ -8,7 +8,7 @@ from dlrun.batching.plan import check_metric, plan_batch
 from dlrun.batching.slots import make_slots
 from dlrun.batching.state import BatchListener, unheard
 from dlrun.batching.table import BatchTable, make_table
-from dlrun.batching.work import BatchOptions, Work
+from dlrun.batching.engine import BatchOptions, Work
 from dlrun.errors import UsageError
 from dlrun.training.devices.cluster import read_cluster
 

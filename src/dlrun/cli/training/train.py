@@ -77,7 +77,7 @@ def _train_folds(
 ) -> None:
     """Train the folds of a config as a batch of runs; those that are complete already are skipped."""
     from dlrun.batching.grid import combine
-    from dlrun.batching.work import BatchOptions
+    from dlrun.batching.engine import BatchOptions
     from dlrun.cli.batch.command import train_batch
 
     command = ("dlrun", *sys.argv[1:])
