@@ -7,6 +7,7 @@
     ├── RunError          1    a run cannot start, continue or be read
     │   └── CheckpointError    a checkpoint is missing, unreadable or damaged
     └── Interrupted     130    the user stopped the run
+        └── Paused             a search paused the run, and may continue it later
 
 Anything else that is raised is a bug and keeps its traceback.
 """
@@ -127,3 +128,7 @@ class Interrupted(DlrunError):
     """The user stopped the run."""
 
     exit_code = 130
+
+
+class Paused(Interrupted):
+    """The run has reached the epoch at which the search that trains it pauses it."""

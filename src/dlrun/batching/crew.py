@@ -1,4 +1,4 @@
-"""The batch's connection to the process that forks its runs: start it, send requests, read messages, stop it."""
+"""Where runs are trained: the interface of it, and the process on this machine that forks them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from dlrun.batching.messages import Lines, Request
 from dlrun.errors import RunError
@@ -19,7 +19,31 @@ _GRACE_SECONDS = 30.0
 """How long runs may take to stop if the batch ends early."""
 
 
-class Crew:
+class Crew(Protocol):
+    """Trains runs somewhere, each in a process of its own, and reports how they go.
+
+    A run that was started sends `run` once it has a folder, `progress` and `warning` while it trains, and `ended` with
+    how it ended. Last, and always, comes `gone` with the exit code of its process; see `batching/job.py`.
+    """
+
+    def start(self, request: Request) -> None:
+        """Request a run; its progress and its end arrive as messages."""
+
+    def signal(self, number: int) -> None:
+        """Send a signal to every run that was started and is not gone."""
+
+    def messages(self, *, seconds: float) -> list[dict[str, Any]]:
+        """Return the messages that arrive within some time.
+
+        Args:
+            seconds: How long to wait for a message.
+
+        Raises:
+            RunError: The runs can no longer be heard of.
+        """
+
+
+class LocalCrew:
     """The process that imports TensorFlow once, and the runs that it forks.
 
     Args:
@@ -89,7 +113,7 @@ class Crew:
 
 
 @contextmanager
-def crew_started() -> Iterator[Crew]:
+def crew_started() -> Iterator[LocalCrew]:
     """Start the process; after the block neither it nor any of its runs is alive."""
     with tempfile.TemporaryFile() as errors, answer_pipe() as answer:
         process = subprocess.Popen(  # noqa: S603  dlrun itself, without a shell
@@ -101,7 +125,7 @@ def crew_started() -> Iterator[Crew]:
             pass_fds=answer.inherited,
             start_new_session=True,  # so that Ctrl-C reaches only the batch, which passes it on
         )
-        crew = Crew(process, messages=answer.handed_over(), errors=errors)
+        crew = LocalCrew(process, messages=answer.handed_over(), errors=errors)
         try:
             yield crew
         finally:

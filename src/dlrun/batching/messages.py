@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from dlrun.experiment.trial import Trial
 from dlrun.runs.record import IdentityRecord
 
 # Writes to a pipe of at least 512 bytes (POSIX), or 4096 (Linux), are atomic: lines of two processes do not mix.
@@ -29,6 +30,7 @@ class Request:
         gpu: The GPU that the run may see; None for the same as this process.
         anew: Whether to train from the start although there is an interrupted run, because it cannot be resumed.
         trust_plugins: Whether to load the plugins of a run that was made elsewhere, if the config is in its folder.
+        trial: The role of the run as a trial of a search; None for a run of a batch.
     """
 
     number: int
@@ -40,6 +42,7 @@ class Request:
     gpu: str | None = None
     anew: bool = False
     trust_plugins: bool = False
+    trial: Trial | None = None
 
     def line(self) -> bytes:
         """Return the request as one line."""
@@ -48,7 +51,8 @@ class Request:
     @classmethod
     def read(cls, content: Mapping[str, Any]) -> Request:
         """Return the request from the content of its line."""
-        return cls(**{**content, "overrides": tuple(content["overrides"])})
+        trial = Trial(**content["trial"]) if content.get("trial") else None
+        return cls(**{**content, "overrides": tuple(content["overrides"]), "trial": trial})
 
     def identity_record(self) -> IdentityRecord:
         """Return the identity as a record."""

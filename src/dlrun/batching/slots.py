@@ -42,10 +42,22 @@ class Slots:
         self._gpus, self._cpu = len(gpus), cpu
         self._free = {True: deque(map(Slot, gpus)), False: deque([Slot()] * cpu)}
 
+    @property
+    def is_any_free(self) -> bool:
+        """Whether there is a free slot of either kind."""
+        return any(self._free.values()) if self._gpus else bool(self._free[False])
+
+    def fits(self, spec: Spec) -> bool:
+        """Return whether there is a free slot for a run with this spec."""
+        return bool(self._free_for(spec))
+
     def take(self, spec: Spec) -> Slot | None:
         """Take a free slot for a run with this spec, until `give_back`; None if there is none."""
-        free = self._free[self._gpus > 0 and spec.training.device.partition(":")[0] != "cpu"]
+        free = self._free_for(spec)
         return free.popleft() if free else None
+
+    def _free_for(self, spec: Spec) -> deque[Slot]:
+        return self._free[self._gpus > 0 and spec.training.device.partition(":")[0] != "cpu"]
 
     def give_back(self, slot: Slot) -> None:
         """Return a slot after its run has ended."""

@@ -1,4 +1,4 @@
-"""The states and events of the runs in a batch, as plain values for the live table."""
+"""The states and events of the runs that an engine trains, as plain values for the live table."""
 
 from __future__ import annotations
 
@@ -9,27 +9,28 @@ from typing import Literal
 
 from dlrun.batching.plan import Planned, describe
 
-Stage = Literal["waiting", "held", "running", "completed", "skipped", "failed", "interrupted"]
+Stage = Literal["waiting", "held", "running", "paused", "completed", "skipped", "failed", "interrupted"]
 ENDED: tuple[Stage, ...] = ("completed", "skipped", "failed", "interrupted")
 GOOD: tuple[Stage, ...] = ("completed", "skipped")
 
 
 @dataclass(frozen=True)
 class RunState:
-    """The state of one run of a batch.
+    """The state of one run of a batch or a search.
 
     Args:
         planned: The run.
-        stage: `held` if another batch is training the same run; `skipped` if it was complete already.
+        stage: `held` if another batch is training the same run; `skipped` if it was complete already; `paused` if the
+            search may continue it later.
         folder: Its run folder, once there is one.
-        reason: Why it failed or was interrupted.
-        attempts: How often it was started in this batch.
+        reason: Why it failed, was interrupted or was paused.
+        attempts: How often it was started for the present order.
         resumed: Whether it continues from an earlier checkpoint.
         epoch: The current epoch, from 1; 0 before the first.
         epochs: The number of epochs of the whole run.
         scores: The latest scores.
         seconds_left: The estimated time left.
-        seconds: How long it took in this batch, once it has ended.
+        seconds: How long it took, once it has ended; of a run that was paused before, only since then.
     """
 
     planned: Planned
@@ -52,15 +53,23 @@ class RunState:
 
 @dataclass(frozen=True)
 class BatchStarted:
-    """All specs are valid, and the batch starts.
+    """All specs are valid, and the runs start.
 
     Args:
-        states: The states of all runs; those that were complete already are skipped.
+        states: The states of all runs that are known already; those that were complete already are skipped. The
+            trials of a search appear one by one, with `RunChanged`.
         slots: A description of how many run at a time.
+        what: What trains the runs: `batch` or `search`.
+        total: The largest number of runs there will be; None if it is not known.
+        headline: Returns one line about the whole, such as `trial 12 of 50, best 0.981 (trial 7)`, for the front end
+            that has more to say than how many runs are in which stage. The display calls it from a thread of its own.
     """
 
     states: tuple[RunState, ...]
     slots: str
+    what: str = "batch"
+    total: int | None = None
+    headline: Callable[[], str] | None = None
 
 
 @dataclass(frozen=True)
@@ -73,9 +82,10 @@ class RunChanged:
 
 @dataclass(frozen=True)
 class Stopping:
-    """A signal was received: the runs stop at their next step, with a checkpoint."""
+    """The runs stop at their next step, with a checkpoint: after a signal, or because the time is up."""
 
     running: int
+    is_late: bool = False
 
 
 @dataclass(frozen=True)

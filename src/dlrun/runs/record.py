@@ -255,6 +255,18 @@ class EnsembleRecord(_Group):
     validation: Scores = {}
 
 
+class TrialRecord(_Group):
+    """The search that trained a run.
+
+    Args:
+        name: The name of the search.
+        trial: The number of the run among its trials, from 1.
+    """
+
+    name: str
+    trial: Count
+
+
 class IdentityRecord(_Group):
     """What identifies equal runs; each value is a hexadecimal sha256. `identity.py` explains what they cover.
 
@@ -310,6 +322,7 @@ class RunRecord(_Group):
         exact: Whether a resumed run equals an uninterrupted one to the bit.
         resumed: How often the run was resumed.
         ensemble: The runs that it was joined from, if it is an ensemble.
+        search: The search that trained it, if it is a trial; it may then lack scores of other splits than validation.
         tags: The tags that the user gave it.
         tracking: The run in an experiment tracker, if one follows it.
         signature_note: Why the run could not be signed, or that the user's secret was created again.
@@ -353,6 +366,7 @@ class RunRecord(_Group):
     exact: bool = True
     resumed: Count = 0
     ensemble: EnsembleRecord | None = None
+    search: TrialRecord | None = None
     tags: tuple[str, ...] = ()
     tracking: TrackingRecord | None = None
     signature_note: str | None = None

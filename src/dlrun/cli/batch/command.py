@@ -12,7 +12,7 @@ from dlrun.cli.options import AsJson, Overrides, Quiet, RunsDir, TrustPlugins
 from dlrun.runs import RUNS_DIR
 
 if TYPE_CHECKING:
-    from dlrun.batching.engine import BatchOptions
+    from dlrun.batching.batch import BatchOptions
 
 _Configs = Annotated[list[Path], typer.Argument(help="YAML files.", metavar="CONFIG...", show_default=False)]
 _GRID = "Train once for each value: --grid training.batch_size=32,64. Repeat it to train every combination."
@@ -52,8 +52,8 @@ def batch(
     """
     if csv is not None and not csv.absolute().parent.is_dir():
         raise typer.BadParameter(f"there is no folder {csv.parent}", param_hint="--csv")
+    from dlrun.batching.batch import BatchOptions
     from dlrun.batching.grid import combine
-    from dlrun.batching.engine import BatchOptions
 
     runs = combine(configs, overrides, grids, seeds)
     wanted = BatchOptions(

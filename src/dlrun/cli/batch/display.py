@@ -1,4 +1,4 @@
-"""Shows the runs of a batch: as a live table on a terminal, else as one line for each start and end."""
+"""Shows the runs of a batch or a search: as a live table on a terminal, else as one line for each start and end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from dlrun.cli.display.format import format_score, format_scores, format_seconds
 from dlrun.cli.display.lines import LineFitter, LinePart, join, shorten
 from dlrun.cli.display.printable import printable_cell
 
-_ORDER: tuple[Stage, ...] = ("failed", "interrupted", "running", "held", "waiting", "completed", "skipped")
+_ORDER: tuple[Stage, ...] = (
+    "failed", "interrupted", "running", "held", "waiting", "paused", "completed", "skipped",
+)  # fmt: skip
 """The order in which runs are kept when a terminal has too few lines for all of them."""
 _FRAME_LINES = 4
 _FEWEST_SCORE_CELLS, _FEWEST_LABEL_CELLS = 14, 12

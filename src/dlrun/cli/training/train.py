@@ -76,8 +76,8 @@ def _train_folds(
     config: Path, overrides: list[str], runs_dir: Path, *, trust_plugins: bool, quiet: bool, as_json: bool
 ) -> None:
     """Train the folds of a config as a batch of runs; those that are complete already are skipped."""
+    from dlrun.batching.batch import BatchOptions
     from dlrun.batching.grid import combine
-    from dlrun.batching.engine import BatchOptions
     from dlrun.cli.batch.command import train_batch
 
     command = ("dlrun", *sys.argv[1:])

@@ -1,0 +1,38 @@
+"""The role of a run as a trial of a search: it may be paused at the end of an epoch, and is not scored on test data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dlrun.runs.record import TrialRecord
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The role of a run that a search trains. It changes nothing about the training, so not the run's identity either.
+
+    A trial is scored on the validation split only, so that nothing can be chosen on test data, and has no report.
+    `complete_run` adds what it lacks.
+
+    Args:
+        search: The name of the search.
+        number: The number of the trial in it, from 1.
+        pause_after: The epoch, from 1, at whose end training pauses if it is not over; None to train to the end.
+    """
+
+    search: str
+    number: int
+    pause_after: int | None = None
+
+    def record(self) -> TrialRecord:
+        """Return what run.json says about it."""
+        return TrialRecord(name=self.search, trial=self.number)
+
+    def pause_text(self, epoch: int, *, epochs: int) -> str:
+        """Return why training has paused.
+
+        Args:
+            epoch: The number of completed epochs.
+            epochs: The number of epochs of the whole training.
+        """
+        return f"paused after epoch {epoch} of {epochs} by the search {self.search}"
