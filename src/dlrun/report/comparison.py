@@ -8,8 +8,7 @@ from typing import Any
 
 from dlrun.report.content import directions_of
 from dlrun.report.drawing import Drawing, draw_figure, figures
-from dlrun.report.markup import Markup, facts, number, table, tag
-from dlrun.report.page import document
+from dlrun.report.markup import Markup, document, facts, number, table, tag
 from dlrun.report.plots import MOST_CURVES
 from dlrun.runs.compare.compare import ComparisonLine, RunComparison, compare_runs
 from dlrun.runs.folder import RunFolder

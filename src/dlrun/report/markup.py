@@ -6,7 +6,8 @@ import base64
 import html
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.resources import files
 
 _NUMBER = {"class_": "number"}
 _LONG = 60
@@ -18,6 +19,38 @@ class Markup(str):
     """Text that is already HTML."""
 
     __slots__ = ()
+
+
+def document(title: str, body: Iterable[str]) -> str:
+    """Return a whole HTML page, whose content security policy forbids loading anything."""
+    style = Markup(files("dlrun.report").joinpath("style.css").read_text(encoding="utf-8"))
+    # Pictures are data URLs and the style is in the page, so the policy allows only these two.
+    head = join(
+        (
+            Markup('<meta charset="utf-8">'),
+            Markup('<meta name="viewport" content="width=device-width, initial-scale=1">'),
+            Markup(
+                '<meta http-equiv="Content-Security-Policy" '
+                "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
+            ),
+            tag("title", title),
+            tag("style", style),
+        )
+    )
+    return "<!doctype html>\n" + tag("html", tag("head", head), tag("body", *body), lang="en") + "\n"
+
+
+def section(title: str, parts: Iterable[str]) -> Iterator[Markup]:
+    """Yield a heading and the parts below it; nothing if all of them are empty.
+
+    Args:
+        title: The heading.
+        parts: `Markup`, or texts, which become paragraphs.
+    """
+    written = [part for part in parts if part]
+    if written:
+        yield tag("h2", title)
+        yield from (part if isinstance(part, Markup) else tag("p", part) for part in written)
 
 
 def tag(name: str, *children: str, **attributes: str) -> Markup:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from importlib.resources import files
+from collections.abc import Iterator, Mapping, Sequence
 
 from dlrun.report.content import Content
 from dlrun.report.decision import decision_section
@@ -11,7 +10,7 @@ from dlrun.report.drawing import Drawing, figures
 from dlrun.report.examples import examples
 from dlrun.report.findings import Findings
 from dlrun.report.headline import headline
-from dlrun.report.markup import Markup, facts, fold, join, number, table, tag
+from dlrun.report.markup import Markup, document, facts, fold, join, number, section, table, tag
 from dlrun.report.plots import MOST_CURVES, curve_names
 from dlrun.report.slices import slice_section
 from dlrun.runs.record import RunRecord
@@ -35,51 +34,25 @@ def page(content: Content, findings: Mapping[str, Findings], drawings: Sequence[
             tag("h1", record.name),
             tag("p", _what(record), class_="soft"),
             *headline(content, findings),
-            *_section("Slices", slice_section(content.record, drawings)),
-            *_section(
+            *section("Slices", slice_section(content.record, drawings)),
+            *section(
                 "Learning",
                 [
                     figures(drawing for drawing in drawings if drawing.name.startswith(("curve", "learning"))),
                     _left_out(content),
                 ],
             ),
-            *_section("Decision", decision_section(record)),
-            *_section("Predictions", _predictions(content, findings, drawings)),
-            *_section("Columns", _columns(content, drawings)),
-            *_section("Model", _model(record)),
-            *_section("Data", [_data(record)]),
-            *_section("Time", _time(record, drawings)),
-            *_section("Reproduce this run", _again(record)),
-            *_section("Spec", [fold("spec.yaml, also in the run folder", tag("pre", content.spec))]),
-            *_section("Environment", [fold("versions and machine, also in run.json", _environment(record))]),
+            *section("Decision", decision_section(record)),
+            *section("Predictions", _predictions(content, findings, drawings)),
+            *section("Columns", _columns(content, drawings)),
+            *section("Model", _model(record)),
+            *section("Data", [_data(record)]),
+            *section("Time", _time(record, drawings)),
+            *section("Reproduce this run", _again(record)),
+            *section("Spec", [fold("spec.yaml, also in the run folder", tag("pre", content.spec))]),
+            *section("Environment", [fold("versions and machine, also in run.json", _environment(record))]),
         ),
     )
-
-
-def document(title: str, body: Iterable[str]) -> str:
-    """Return a whole HTML page, whose content security policy forbids loading anything."""
-    style = Markup(files("dlrun.report").joinpath("style.css").read_text(encoding="utf-8"))
-    # Pictures are data URLs and the style is in the page, so the policy allows only these two.
-    head = join(
-        (
-            Markup('<meta charset="utf-8">'),
-            Markup('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-            Markup(
-                '<meta http-equiv="Content-Security-Policy" '
-                "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
-            ),
-            tag("title", title),
-            tag("style", style),
-        )
-    )
-    return "<!doctype html>\n" + tag("html", tag("head", head), tag("body", *body), lang="en") + "\n"
-
-
-def _section(title: str, parts: Iterable[str]) -> Iterator[Markup]:
-    written = [part for part in parts if part]
-    if written:
-        yield tag("h2", title)
-        yield from (part if isinstance(part, Markup) else tag("p", part) for part in written)
 
 
 def _what(record: RunRecord) -> str:
