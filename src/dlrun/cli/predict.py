@@ -140,7 +140,7 @@ def standard_output() -> TextIO:
 
 def _report(display: Display, written: WrittenPredictions, output: Path | None) -> None:
     """Print to stderr how many predictions were made, and the name of the file."""
-    from dlrun.cli.display.format import format_seconds
+    from dlrun.system.duration import format_seconds
 
     # The rows come first where stdout and stderr are the same terminal.
     sys.stdout.flush()

@@ -15,9 +15,10 @@ from rich.text import Text
 from dlrun.batching.state import ENDED, BatchEvent, BatchStarted, RunChanged, RunState, RunWarned, Stage, Stopping
 from dlrun.cli.display.console import Console
 from dlrun.cli.display.epochs import EpochPace
-from dlrun.cli.display.format import format_score, format_scores, format_seconds
+from dlrun.cli.display.format import format_score, format_scores
 from dlrun.cli.display.lines import LineFitter, LinePart, join, shorten
 from dlrun.cli.display.printable import printable_cell
+from dlrun.system.duration import format_seconds
 
 _ORDER: tuple[Stage, ...] = (
     "failed", "interrupted", "running", "held", "waiting", "paused", "completed", "skipped",

@@ -13,9 +13,10 @@ from rich.live import Live
 from dlrun.cli.display.console import Console
 from dlrun.cli.display.curve import learning_curve
 from dlrun.cli.display.epochs import EpochPace, LiveLine, TrainingLines
-from dlrun.cli.display.format import format_phases, format_seconds
+from dlrun.cli.display.format import format_phases
 from dlrun.errors import RunError
 from dlrun.runs.folder import RunFolder
+from dlrun.system.duration import format_seconds
 from dlrun.training.progress.events import (
     WARNING,
     EpochDone,

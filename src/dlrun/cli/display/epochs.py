@@ -9,10 +9,11 @@ from rich.console import Console as RichConsole
 from rich.console import ConsoleOptions, RenderResult
 from rich.text import Text
 
-from dlrun.cli.display.format import format_score, format_seconds
+from dlrun.cli.display.format import format_score
 from dlrun.cli.display.lines import ALWAYS, LineFitter, LinePart, join
 from dlrun.cli.display.printable import printable_cell
 from dlrun.runs.history import NOT_SCORES
+from dlrun.system.duration import format_seconds
 from dlrun.training.progress.events import EpochDone, StepsDone
 
 MOST_EPOCHS = 30

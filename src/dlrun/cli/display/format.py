@@ -9,21 +9,12 @@ from typing import TYPE_CHECKING
 
 from dlrun.cli.display.printable import printable_cell
 from dlrun.runs.history import NOT_SCORES
+from dlrun.system.duration import format_seconds
 
 if TYPE_CHECKING:
     from dlrun.runs.record import EnsembleRecord, RunRecord
 
 _MINUTE, _HOUR, _DAY, _YEAR = 60, 3600, 86_400, 31_557_600
-
-
-def format_seconds(seconds: float) -> str:
-    """Format a duration: `4.2 s`, `3:07 min`, `2:03 h`."""
-    # int() fails for infinity and nan.
-    if seconds < _MINUTE or not math.isfinite(seconds):
-        return f"{seconds:.1f} s"
-    if seconds < _HOUR:
-        return f"{int(seconds) // _MINUTE}:{int(seconds) % _MINUTE:02d} min"
-    return f"{int(seconds) // _HOUR}:{int(seconds) % _HOUR // _MINUTE:02d} h"
 
 
 def format_age(seconds: float) -> str:

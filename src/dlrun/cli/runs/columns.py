@@ -6,11 +6,12 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from dlrun.cli.display.format import format_age, format_score, format_scores, format_seconds
+from dlrun.cli.display.format import format_age, format_score, format_scores
 from dlrun.cli.runs.output import ListingColumn
 from dlrun.runs.query.fields import OF_EVERY_RUN, RunFields, as_text
 from dlrun.runs.query.selection import find_key
 from dlrun.runs.query.summary import BestScore, RunSummary
+from dlrun.system.duration import format_seconds
 
 _TIMES = {"age": format_age, "seconds": format_seconds}
 _IN_A_SPREADSHEET = ("id", "name", "status", "started", "seconds", "model", "dataset", "tag", "device", "precision")

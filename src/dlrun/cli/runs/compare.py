@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dlrun.cli.display.format import format_score, format_seconds, format_table
+from dlrun.cli.display.format import format_score, format_table
 from dlrun.cli.display.terminal import tell
 from dlrun.cli.options import AsCsv, AsJson, RunList, RunsDir
 from dlrun.runs import RUNS_DIR
+from dlrun.system.duration import format_seconds
 
 if TYPE_CHECKING:
     from dlrun.runs.compare.compare import ComparisonLine, RunComparison

@@ -17,9 +17,10 @@ def plan(config: Config, overrides: Overrides, *, trust_plugins: TrustPlugins = 
     import dlrun
     from dlrun.cli.display.console import print_json
     from dlrun.cli.display.display import displayed
-    from dlrun.cli.display.format import format_bytes, format_seconds, format_table
+    from dlrun.cli.display.format import format_bytes, format_table
     from dlrun.cli.display.printable import printable_cell
     from dlrun.data.columns import reasons
+    from dlrun.system.duration import format_seconds
 
     with displayed(quiet=True) as display:
         planned = dlrun.plan(config, overrides=overrides, listener=display, trust_plugins=trust_plugins)
