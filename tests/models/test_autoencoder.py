@@ -27,6 +27,7 @@ def convolutional(*filters: int, **keys: Any) -> Autoencoder:
         ({"encoder": "convolutional"}, [()]),
         ({"encoder": "convolutional", "filters": (8,), "tied": True}, [("tied",)]),
         ({"encoder": "convolutional", "filters": (8,), "units": (8,)}, [("units",)]),
+        ({"latent_units": 8, "tied": True, "numeric_embedding": "periodic"}, [("tied",)]),
         ({"encoder": "convolutional", "filters": (8,), "latent_activation": "relu"}, [("latent_activation",)]),
     ],
 )

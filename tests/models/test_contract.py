@@ -146,6 +146,9 @@ CASES = (
         4 * (3 * 7 + 7 * 7 + 7) + 4 * (7 * 5 + 5 * 5 + 5) + (5 * 6 + 6) + (6 + 1),
     ),
     reconstructing(VECTOR, (6 * 4 + 4) + (4 * 6 + 6), latent_units=4),
+    reconstructing(
+        NUMBERS, 4 * (5 + 5 + 5 * 3 + 3) + (18 * 4 + 4) + (4 * 6 + 6), latent_units=4, numeric_embedding=PBLD
+    ),
     reconstructing(IMAGE, 2 * (126 * 16 + 16 * 8) + 16 + 8 + 16 + 126, units=(16,), latent_units=8),
     reconstructing(
         IMAGE,

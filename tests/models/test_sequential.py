@@ -6,8 +6,9 @@ from pydantic import ValidationError
 from dlrun.component import FieldProblem
 from dlrun.keras_table import LayerPart, entry_names, parse_part
 from dlrun.models.parts.layer_shapes import layer_shape
+from dlrun.models.parts.numeric_embedding import PiecewiseLinear
 from dlrun.models.sequential import Sequential
-from dlrun.signature import Features, Target
+from dlrun.signature import Continuous, Features, Target
 
 MNIST = Features("image", (28, 28, 1))
 TEN = Target("classes", 10).with_encoding("index")
@@ -79,7 +80,22 @@ def test_a_model_is_written_as_it_was_read() -> None:
         "Flatten",
         {"Dense": {"units": 10, "activation": "softmax", "name": "digits"}},
     )
-    assert made(as_parsed).plain() == {"type": "sequential", "layers": layers}
+    assert made(as_parsed).plain() == {"type": "sequential", "numeric_embedding": "none", "layers": layers}
+
+
+@pytest.mark.tensorflow
+def test_the_first_layer_after_input_gets_the_vectors_of_the_numbers() -> None:
+    numbers = tuple(Continuous(place, (0.0, 1.0)) for place in (0, 2))
+    features = Features("sequence", (5, 3), continuous=numbers)
+    embedding = PiecewiseLinear(type="piecewise_linear", size=4)
+    layers: Any = ({"Input": {"shape": (5, 3)}}, {"Reshape": {"target_shape": (5 * (2 * 4 + 1),)}}, dense(10))
+    model = Sequential(layers=layers, numeric_embedding=embedding)
+    assert not list(model.misfits(features))
+    assert model.build(features, TEN).get_layer("2_dense").kernel.shape == (45, 10)
+    (problem,) = Sequential(layers=layers).misfits(features)
+    assert problem.path == ("layers", 1, "Reshape", "target_shape")
+    unknown = Features("sequence", (5, 3))  # before the data is loaded
+    assert not list(model.misfits(unknown))
 
 
 def test_two_layers_of_one_name_and_a_late_input_are_problems() -> None:

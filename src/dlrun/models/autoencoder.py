@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from dlrun.component import FieldProblem
+from dlrun.models.embedding import NumericEmbedding
 from dlrun.models.layers import Activation, Hidden, Penalty, Positive, features_input, flattened
 from dlrun.models.model import Model, models
 from dlrun.models.parts.reversible_dense import reversible_dense
@@ -26,8 +27,10 @@ STRIDES = 2
 
 
 @models.register("autoencoder")
-class Autoencoder(Hidden, Model):
+class Autoencoder(NumericEmbedding, Hidden, Model):
     """An autoencoder, which learns to reconstruct its input from a narrow, noisy or sparse code.
+
+    With `numeric_embedding`, the encoder reads the vectors of the numbers; the decoder reconstructs the numbers.
 
     Formula:
         h_i = activation(W_i h_(i-1) + b_i) in the encoder; the decoder has the same widths in reverse. If tied, the
@@ -88,6 +91,7 @@ class Autoencoder(Hidden, Model):
         inputs = tensor = features_input(features)
         if self.input_noise:
             tensor = keras.layers.GaussianNoise(self.input_noise, name="input_noise")(tensor)
+        tensor = self.embedded(tensor, features)
         build = self._dense if self.encoder == "dense" else self._convolutional
         return keras.Model(inputs, build(tensor, features), name=self.type_name)
 
@@ -121,9 +125,14 @@ class Autoencoder(Hidden, Model):
             yield FieldProblem(
                 ("latent_activation",), "latent_activation has no effect without latent_units", hint="add latent_units"
             )
+        if self.tied and self.numeric_embedding != "none":
+            what = "a tied decoder would reconstruct the vectors of the numbers, not the numbers"
+            yield FieldProblem(("tied",), what, "false", "tied: false, or numeric_embedding: none")
 
     def misfits(self, features: Features) -> Iterator[FieldProblem]:
-        """Yield a convolutional encoder for a vector, or one with more layers than the input can be halved."""
+        """Yield an embedding without numbers, a convolutional encoder for a vector, and layers that halve nothing."""
+        if features.kind in self.takes:
+            yield from self.numeric_misfits(features)
         if self.encoder == "dense" or features.kind not in self.takes:
             return
         if features.kind == "vector":

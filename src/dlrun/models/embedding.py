@@ -44,13 +44,13 @@ class NumericEmbedding(Fields):
         """Return how many values of the output of `embedded` belong to each feature, in their order.
 
         Args:
-            features: Description of a vector.
+            features: Description of a vector, or of the steps of a sequence.
         """
         keys = self.keys_for(features)
         numbers = () if keys is None else _continuous(features)
         ids = sum(column.columns for column in features.embedded)
         size = 0 if keys is None else keys.size
-        others = features.size - ids - len(numbers)
+        others = features.shape[-1] - ids - len(numbers)
         return (*[size] * len(numbers), *[1] * others, *(column.size for column in features.embedded))
 
     def keys_for(self, features: Features) -> Periodic | PiecewiseLinear | None:  # noqa: ARG002  for subclasses

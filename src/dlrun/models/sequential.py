@@ -10,6 +10,7 @@ from pydantic import Field
 
 from dlrun.component import FieldProblem, Path
 from dlrun.keras_table import LayerPart, part_annotation
+from dlrun.models.embedding import NumericEmbedding
 from dlrun.models.layers import NotEmpty, features_input
 from dlrun.models.model import Model, models
 from dlrun.models.parts.layer_shapes import layer_shape, written_shape
@@ -38,10 +39,11 @@ _ALONE = re.compile(
 
 
 @models.register("sequential")
-class Sequential(Model):
+class Sequential(NumericEmbedding, Model):
     """A sequence of Keras layers, which includes the output layer; no head is added.
 
-    The last layer with weights and all layers after it compute in float32, so that losses and metrics do too.
+    The last layer with weights and all layers after it compute in float32, so that losses and metrics do too. With
+    `numeric_embedding`, the first layer after `Input` gets the vectors of the numbers.
     """
 
     layers: NotEmpty[Layer] = Field(
@@ -57,7 +59,8 @@ class Sequential(Model):
         """
         import keras
 
-        inputs = tensor = features_input(features)
+        inputs = features_input(features)
+        tensor = self.embedded(inputs, features)
         first_precise = self._last_with_weights()
         for index, (layer, name) in enumerate(zip(self.layers, self._names(), strict=True)):
             if layer.type_name != "Input":
@@ -95,12 +98,16 @@ class Sequential(Model):
 
     def misfits(self, features: Features) -> Iterator[FieldProblem]:
         """Yield the problem of the first layer that does not accept its input. The shapes after it are unknown."""
-        shape = features.shape
-        for index, layer in enumerate(self.layers):
-            found = _input_shape(layer, shape) if layer.type_name == "Input" else layer_shape(layer, shape)
-            # Input passes on the same tuple, so identity tells whether a layer came before.
-            if problem := _token_problem(layer, features, is_first=shape is features.shape):
-                found = problem
+        yield from self.numeric_misfits(features)
+        if self.keys_for(features) is not None and not features.continuous:
+            return  # it is not known how many values the first layer gets
+        if problem := _input_problem(self.layers[0], features.shape):
+            yield FieldProblem(self._path(0, *problem.path), problem.what, problem.expected, problem.hint)
+            return
+        shape = first = self._embedded_shape(features)
+        for index, layer in enumerate(self.layers[self._first :], start=self._first):
+            # A layer that keeps the shape passes on the same tuple, so identity tells whether another came before.
+            found = _token_problem(layer, features, is_first=shape is first) or layer_shape(layer, shape)
             if isinstance(found, FieldProblem):
                 yield FieldProblem(self._path(index, *found.path), found.what, found.expected, found.hint)
             if not isinstance(found, tuple):
@@ -137,11 +144,22 @@ class Sequential(Model):
         index = next(ends, 0)
         return index, self.layers[index]
 
+    @property
+    def _first(self) -> int:
+        """Index of the first layer after Input."""
+        return 1 if self.layers[0].type_name == "Input" else 0
+
+    def _embedded_shape(self, features: Features) -> tuple[int, ...]:
+        """Return the shape of what the first layer gets."""
+        if self.keys_for(features) is None:
+            return features.shape
+        return (*features.shape[:-1], sum(self.embedded_widths(features)))
+
     def _names(self) -> tuple[str, ...]:
         # Input is not built, so layers have the same numbers with and without one before them.
-        first = 0 if self.layers[0].type_name == "Input" else 1
+        start = 1 - self._first
         return tuple(
-            layer.name or f"{index}_{layer.snake_case}" for index, layer in enumerate(self.layers, start=first)
+            layer.name or f"{index}_{layer.snake_case}" for index, layer in enumerate(self.layers, start=start)
         )
 
     def _path(self, index: int, *keys: str | int) -> Path:
@@ -179,12 +197,12 @@ def _width(layer: LayerPart) -> tuple[str, int] | None:
     return None
 
 
-def _input_shape(layer: Any, shape: tuple[int, ...]) -> tuple[int, ...] | FieldProblem:
-    declared = layer.shape
+def _input_problem(layer: Any, shape: tuple[int, ...]) -> FieldProblem | None:
+    declared = layer.shape if layer.type_name == "Input" else None
     if declared is None or (
         len(declared) == len(shape) and all(a in (None, b) for a, b in zip(declared, shape, strict=True))
     ):
-        return shape
+        return None
     what = f"Input has the shape {written_shape(declared)}, but the data has {written_shape(shape)}"
     return FieldProblem(("shape",), what, expected=f"[{', '.join(map(str, shape))}]", hint="remove Input")
 
