@@ -50,12 +50,13 @@ def first_fold(dataset: Source, folds: Folds | None) -> Source:
     return dataset if folds is None else dataset.with_fold(folds.folds[0])
 
 
-def twice_problems(document: Node, dataset: Source, folds: Folds | None) -> list[Problem]:
-    """Return the problem of a spec that has folds and is one of them."""
-    if folds is None or dataset.fold is None:
+def twice_problems(document: Node, dataset: Source, folds: Folds | None, *, search: bool) -> list[Problem]:
+    """Return the problems of a spec that has folds and is one of them, or is searched, whose trials are single runs."""
+    if folds is None:
         return []
-    what = "folds and dataset.fold are both set"
-    return [document.place_of(("folds",)).problem(what, expected="only one of them")]
+    others = [name for name, is_set in (("dataset.fold", dataset.fold is not None), ("search", search)) if is_set]
+    place = document.place_of(("folds",))
+    return [place.problem(f"folds and {other} are both set", expected="only one of them") for other in others]
 
 
 def as_of_section(problem: FieldProblem, folds: Folds | None) -> FieldProblem:

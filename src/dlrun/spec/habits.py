@@ -50,6 +50,20 @@ KEYS: Mapping[str, str] = {
     "patience": "early_stopping",
     "mixed_precision": "precision",
     "gpus": "device",
+    "min": "low",
+    "max": "high",
+    "lower": "low",
+    "upper": "high",
+    "values": "choices",
+    "options": "choices",
+    "log_scale": "log",
+    "n_trials": "trials",
+    "num_trials": "trials",
+    "max_trials": "trials",
+    "num_samples": "trials",
+    "objective": "metric",
+    "pruner": "halving",
+    "search_space": "space",
 }
 """Keys of dlrun by their name in other tools."""
 

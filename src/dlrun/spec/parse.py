@@ -19,8 +19,11 @@ from dlrun.models import Model
 from dlrun.plugins import find_plugin, load_plugin
 from dlrun.signature import Description
 from dlrun.spec.checks.check import find_problems
+from dlrun.spec.checks.search.fit import search_problems
+from dlrun.spec.checks.search.parse import parse_search
 from dlrun.spec.decision import DecisionRule
 from dlrun.spec.folds import as_of_section, division_problem, first_fold, parse_folds, twice_problems
+from dlrun.spec.search.section import SearchSection
 from dlrun.spec.sections import METRICS, OPTIONAL, SECTIONS, parse_component, parse_section
 from dlrun.spec.trust import OWN, Trust, refuse_reach, trust_in, without_tracker
 from dlrun.spec.types import Draft, EvaluationKeys, Spec, Training
@@ -31,7 +34,7 @@ from dlrun.yaml_tree.given import document_of
 from dlrun.yaml_tree.override import apply_overrides
 from dlrun.yaml_tree.source import read_yaml
 
-KEYS = ("name", "seed", "plugins", *SECTIONS, "metrics", "training", "evaluation", "folds", "decision")
+KEYS = ("name", "seed", "plugins", *SECTIONS, "metrics", "training", "evaluation", "folds", "decision", "search")
 MAX_SEED = 2**32 - 1
 MAX_METRICS = 1000
 MAX_PLUGINS = 100
@@ -188,15 +191,17 @@ class _SpecParser:
         draft = self.draft()
         folds, problems = parse_folds(self.document)
         self.problems += problems
+        search, problems = parse_search(self.document)
+        self.problems += problems
         if not trust.data:
             draft, self.tracking_refused = without_tracker(draft, self.document)
-        draft = self.checked(draft, trust, folds)
+        draft = self.checked(draft, trust, folds, search)
         parts: dict[str, Any] = {key: getattr(draft, key) for key in (*SECTIONS, "metrics", "training", "evaluation")}
         if None in draft.metrics or any(part is None and key not in OPTIONAL for key, part in parts.items()):
             return None
-        return Spec(name=name, seed=seed, plugins=plugins, folds=folds, decision=draft.decision, **parts)
+        return Spec(name=name, seed=seed, plugins=plugins, folds=folds, search=search, decision=draft.decision, **parts)
 
-    def checked(self, draft: Draft, trust: Trust, folds: Folds | None) -> Draft:
+    def checked(self, draft: Draft, trust: Trust, folds: Folds | None, search: SearchSection | None) -> Draft:
         """Return the draft with the paths of its data resolved, and collect all problems.
 
         A spec with folds is checked as that of its first fold.
@@ -211,11 +216,12 @@ class _SpecParser:
                 refuse_reach(draft.dataset, self.document)
             dataset = self.located(draft.dataset)
             draft = replace(draft, dataset=dataset)
-            self.problems += twice_problems(self.document, dataset, folds)
+            self.problems += twice_problems(self.document, dataset, folds, search=search is not None)
             asked = replace(draft, dataset=first_fold(dataset, folds))
             description = self.described(asked.dataset)
         try:
-            found = find_problems(asked, description, trains=trust.trains)
+            found = [*find_problems(asked, description, trains=trust.trains)]
+            found += search_problems(asked, search, description) if search is not None and trust.trains else ()
             self.problems += [self.document.located(as_of_section(problem, folds)) for problem in found]
         except OSError as error:  # raised by a dataset that searches for its files
             self.data_error = self.data_error or unreadable(error)

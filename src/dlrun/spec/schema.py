@@ -8,6 +8,7 @@ from dlrun.component import Component, Fields
 from dlrun.data.division.folds import MOST_FOLDS, Folds
 from dlrun.metrics.metric import metrics
 from dlrun.registry import Registry
+from dlrun.spec.checks.search.schema import search_schema
 from dlrun.spec.decision import DecisionRule
 from dlrun.spec.sections import OPTIONAL, SECTIONS
 from dlrun.spec.types import EvaluationKeys, Training
@@ -51,6 +52,7 @@ def json_schema() -> Schema:
     }
     rule = _without_definitions(DecisionRule.model_json_schema(), definitions)
     properties["decision"] = {"anyOf": [rule, {"type": "null"}]}
+    properties["search"] = {"anyOf": [search_schema(definitions), {"type": "null"}]}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "dlrun spec",

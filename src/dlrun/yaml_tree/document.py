@@ -53,6 +53,13 @@ class Node:
             return tuple(node.plain() for node in self.value)
         return self.value
 
+    def copy(self) -> Node:
+        """Return a copy that can be changed on its own, down to its last value."""
+        value = self.value
+        if isinstance(value, dict):
+            return Node({key: node.copy() for key, node in value.items()}, self.place, dict(self.key_places))
+        return Node([node.copy() for node in value] if isinstance(value, list) else value, self.place)
+
     def children(self) -> Iterator[Node]:
         """Yield the nodes directly below this one."""
         if isinstance(self.value, dict):

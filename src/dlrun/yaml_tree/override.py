@@ -40,13 +40,28 @@ def _apply(root: Node, override: str) -> list[Problem]:
     if not value.strip():
         hint = f"to set it to nothing: --set {path.strip()}=null"
         raise SpecError([place.problem(f"{path.strip()} has no value", expected="key=value", hint=hint)])
-    node = root
-    for depth, key in enumerate(keys[:-1]):
-        node = _step(node, key, place=place, above=".".join(keys[:depth]))
     # The value is always YAML, even for paths that contain ': ' or '#', so that --set and the file agree.
     leaf, problems = parse_yaml(value, origin=ORIGIN, column_offset=len(path) + 1, shown=override)
-    _put(node, keys[-1], leaf, place=place, above=".".join(keys[:-1]))
+    put_value(root, path.strip(), leaf, place=place)
     return problems
+
+
+def put_value(root: Node, path: str, leaf: Node, *, place: Place) -> None:
+    """Put a value into a document, with the groups of keys above it if there are none.
+
+    Args:
+        root: Root of the document, which is changed.
+        path: Keys with dots between them. Items of a list are numbered from 0.
+        leaf: The value.
+        place: Location of the path, for later problems.
+
+    Raises:
+        SpecError: The path leads through a value without keys, or beyond the end of a list.
+    """
+    node, keys = root, path.split(".")
+    for depth, key in enumerate(keys[:-1]):
+        node = _step(node, key, place=place, above=".".join(keys[:depth]))
+    _put(node, keys[-1], leaf, place=place, above=".".join(keys[:-1]))
 
 
 def _step(node: Node, key: str, *, place: Place, above: str) -> Node:

@@ -80,6 +80,7 @@ def test_values_stay_between_the_bounds_and_find_their_way_back(number: Number) 
     for unit, value in zip(units, values, strict=True):
         assert number.contains(value)
         assert number.rounded(value) == value
+        assert number.from_unit(number.to_unit(value) - 1e-13 * (value == number.high)) == value
         if number.size is None:
             assert number.to_unit(value) == pytest.approx(unit, abs=1e-5)
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 import abc
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
+from dlrun.metrics.metric import Direction
 from dlrun.spec.search.space import Point, PointKey, Space, point_key
 
+Array = npt.NDArray[Any]
 PointState = Literal["running", "paused", "completed", "failed", "rejected"]
 
 _ATTEMPTS = 10
@@ -104,3 +107,69 @@ class DrawingSampler(abc.ABC):
 def random_point(space: Space, generator: np.random.Generator) -> Point:
     """Return a point whose parameters are drawn independently, each uniformly on its scale."""
     return space.choose(lambda _: float(generator.random()))
+
+
+def rank_points(points: Sequence[KnownPoint], directions: tuple[Direction, ...]) -> list[int]:
+    """Return the rank of each point, 0 for the best.
+
+    Completed points come first, then those paused after more epochs, last those without a score. With several
+    objectives, points that fewer others beat in every objective come first, and among equals those that are farther
+    from others.
+
+    Args:
+        points: Finished points.
+        directions: Direction of each objective.
+    """
+    signs = np.array([-1.0 if direction == "max" else 1.0 for direction in directions])
+    order: list[int] = []
+    for stage in sorted({_stage(point) for point in points}):
+        members = [index for index, point in enumerate(points) if _stage(point) == stage]
+        # An undefined score is worse than any other.
+        values = np.array([points[index].values or np.full(len(signs), np.inf) for index in members]) * signs
+        order += [members[index] for index in _sort_by_front(np.nan_to_num(values, nan=np.inf, posinf=np.inf))]
+    ranks = [0] * len(points)
+    for rank, index in enumerate(order):
+        ranks[index] = rank
+    return ranks
+
+
+def _stage(point: KnownPoint) -> tuple[int, int]:
+    if point.values is None or point.state not in ("completed", "paused"):
+        return 2, 0
+    return (0, 0) if point.state == "completed" else (1, -point.epochs)
+
+
+def _sort_by_front(values: Array) -> list[int]:
+    """Return the indices of points from the best to the worst: first those that no other beats, and so on.
+
+    Args:
+        values: Value of each point for each objective; smaller is better.
+
+    Shape:
+        `(points, objectives)`.
+    """
+    order: list[int] = []
+    left = np.arange(len(values))
+    while left.size:
+        mine = values[left]
+        beaten = np.array([(np.all(mine <= each, axis=1) & np.any(mine < each, axis=1)).any() for each in mine])
+        front = left[~beaten]
+        order += [int(index) for index in front[np.argsort(-_crowding(values[front]), kind="stable")]]
+        left = left[beaten]
+    return order
+
+
+def _crowding(values: Array) -> Array:
+    """Return for each point of a front how far its neighbours are from each other, in all objectives together.
+
+    Shape:
+        Values: `(points, objectives)`. Result: `(points,)`; infinite for the ends of an objective.
+    """
+    distances: Array = np.zeros(len(values))
+    for column in values.T:
+        order = np.argsort(column, kind="stable")
+        span = column[order[-1]] - column[order[0]]
+        distances[order[[0, -1]]] = np.inf
+        if len(values) > 2 and 0 < span < np.inf:
+            distances[order[1:-1]] += (column[order[2:]] - column[order[:-2]]) / span
+    return distances

@@ -11,6 +11,9 @@ from dlrun.component import Fields
 from dlrun.spec.search.space import Space
 
 DEFAULT_TRIALS = 50
+COSTS = ("parameters", "seconds_per_example", "size_bytes")
+"""Objectives besides the scores of a model, all of which should be small."""
+
 SamplerName = Literal["tpe", "random", "grid", "qmc", "cmaes"]
 
 

@@ -71,10 +71,13 @@ class Number:
         return self.rounded(self._at_place(unit))
 
     def to_unit(self, value: float) -> float:
-        """Return the place of a value on its scale, from 0 to 1."""
+        """Return the place of a value on its scale, from 0 to 1: the middle of its part if values have steps."""
         if self.log:
-            first, last = math.log(self.low), math.log(self.high)
+            half = 0.5 if self.is_integer else 0.0
+            first, last = math.log(self.low - half), math.log(self.high + half)
             return (math.log(value) - first) / (last - first)
+        if (size := self.size) is not None:
+            return (round((value - self.low) / (self.step or 1)) + 0.5) / size
         return (value - self.low) / (self.high - self.low)
 
     def rounded(self, value: float) -> float | int:
@@ -192,7 +195,15 @@ class Space:
         Args:
             unit_of: Called once for each parameter that exists, in order; returns a number from 0 to below 1.
         """
-        return dict(_chosen(self.parameters, unit_of))
+        return self.fill(lambda parameter: parameter.from_unit(unit_of(parameter)))
+
+    def fill(self, value_of_parameter: Callable[[Parameter], float | int]) -> Point:
+        """Return the point whose parameters have these values; the index of its option for a choice.
+
+        Args:
+            value_of_parameter: Called once for each parameter that exists, in order.
+        """
+        return dict(_filled(self.parameters, value_of_parameter))
 
     def points(self) -> Iterator[Point]:
         """Yield every point; the last parameter changes fastest.
@@ -216,12 +227,25 @@ def point_key(point: Point) -> PointKey:
 
 def overrides_of(space: Space, point: Point) -> tuple[str, ...]:
     """Return the overrides that give a spec the values of a point, one for each key of the space."""
-    return tuple(f"{each.path}={yaml_text(_value_of(each, point))}" for each in space.parameters)
+    return tuple(f"{each.path}={yaml_text(value_of(each, point))}" for each in space.parameters)
 
 
 def shown_values(space: Space, point: Point) -> tuple[tuple[str, str], ...]:
     """Return the key and the value of each active parameter, as tables show them."""
-    return tuple((each.path, _shown(each, point)) for each in space.active(point))
+    return tuple((each.path, _shown(each, point)) for each in space.active(point) if not _is_shown_below(each, point))
+
+
+def value_of(parameter: Parameter, point: Point) -> Any:
+    """Return the value of a parameter in plain Python, with those of the parameters below it."""
+    chosen = point[parameter.name]
+    if isinstance(parameter, Number):
+        return chosen
+    option = parameter.options[int(chosen)]
+    value = option.value
+    for below in option.parameters:
+        keys = below.path[len(parameter.path) :].split(".")[1:]
+        value = _with_value(value, keys, value_of(below, point))
+    return value
 
 
 def yaml_text(value: Any) -> str:
@@ -240,19 +264,6 @@ def yaml_text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=not value.isprintable())
 
 
-def _value_of(parameter: Parameter, point: Point) -> Any:
-    """Return the value of a parameter in plain Python, with those of the parameters below it."""
-    chosen = point[parameter.name]
-    if isinstance(parameter, Number):
-        return chosen
-    option = parameter.options[int(chosen)]
-    value = option.value
-    for below in option.parameters:
-        keys = below.path.removeprefix(f"{parameter.path}.").split(".")
-        value = _with_value(value, keys, _value_of(below, point))
-    return value
-
-
 def _with_value(value: Any, keys: list[str], leaf: Any) -> Any:
     """Return a plain value with another value at a path; the order of its keys stays."""
     if not keys:
@@ -261,6 +272,12 @@ def _with_value(value: Any, keys: list[str], leaf: Any) -> Any:
         index = int(keys[0])
         return (*value[:index], _with_value(value[index], keys[1:], leaf), *value[index + 1 :])
     return {**value, keys[0]: _with_value(value[keys[0]], keys[1:], leaf)}
+
+
+def _is_shown_below(parameter: Parameter, point: Point) -> bool:
+    """Return whether the chosen option is itself a range or choices, whose value is shown instead."""
+    chosen = parameter.options[int(point[parameter.name])].parameters if isinstance(parameter, Categorical) else ()
+    return any(below.path == parameter.path for below in chosen)
 
 
 def _shown(parameter: Parameter, point: Point) -> str:
@@ -294,14 +311,14 @@ def _active(parameters: tuple[Parameter, ...], point: Point) -> Iterator[Paramet
             yield from _active(parameter.options[int(point[parameter.name])].parameters, point)
 
 
-def _chosen(
-    parameters: tuple[Parameter, ...], unit_of: Callable[[Parameter], float]
+def _filled(
+    parameters: tuple[Parameter, ...], value_of_parameter: Callable[[Parameter], float | int]
 ) -> Iterator[tuple[str, float | int]]:
     for parameter in parameters:
-        value = parameter.from_unit(unit_of(parameter))
+        value = value_of_parameter(parameter)
         yield parameter.name, value
         if isinstance(parameter, Categorical):
-            yield from _chosen(parameter.options[int(value)].parameters, unit_of)
+            yield from _filled(parameter.options[int(value)].parameters, value_of_parameter)
 
 
 def _enumerated(parameters: tuple[Parameter, ...]) -> Iterator[list[tuple[str, float | int]]]:
