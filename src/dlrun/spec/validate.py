@@ -90,8 +90,10 @@ def correct_keys(node: Node, names: Iterable[str], *, where: str, hinted: bool =
             problems.append(node.key_places[key].problem(what))
             continue
         absent = [name for name in names if name not in node.entries]
-        # A missing key is the more likely meaning; a key that exists as well is only a hint.
+        # Another spelling of a name is certain. Otherwise a missing key is the more likely meaning; one that exists as
+        # well is only a hint.
         meant = nearest(key, absent) or nearest(key, names)
+        meant = next((name for name in names if fold_name(name) == fold_name(key)), meant)
         # A name from another tool is known for sure, while a similar spelling is a guess.
         if KEYS.get(key) in names:
             meant = KEYS[key]
