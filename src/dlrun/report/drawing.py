@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,8 @@ SIZE = (4.6, 3.1)
 """Width and height in inches. They are small so that the labels are readable on a phone."""
 COLOURS = ("#1f6feb", "#d1570a", "#1a7f37", "#8250df", "#bf3989", "#57606a", "#9a6700", "#0a7ea4")
 _DOTS_PER_INCH = 150
+_NOT_IN_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that a name may have but an SVG may not: a browser would show nothing of the picture."""
 _STYLE: dict[Any, Any] = {
     "font.size": 9.0,
     "font.family": "sans-serif",
@@ -44,6 +47,7 @@ class Drawing:
         svg: The plot as SVG, for the page.
         png: The plot as PNG.
         is_wide: Whether it is as wide as two plots.
+        description: What it shows, for readers who cannot see it; empty if the title is enough.
     """
 
     name: str
@@ -51,6 +55,7 @@ class Drawing:
     svg: str
     png: bytes
     is_wide: bool = False
+    description: str = ""
 
 
 def load_library() -> None:
@@ -59,7 +64,9 @@ def load_library() -> None:
     picture(np.zeros((1, 1, 1), np.uint8))
 
 
-def draw_figure(name: str, title: str, draw: Callable[[Any], None], *, size: tuple[float, float] = SIZE) -> Drawing:
+def draw_figure(
+    name: str, title: str, draw: Callable[[Any], None], *, size: tuple[float, float] = SIZE, description: str = ""
+) -> Drawing:
     """Draw a plot.
 
     Args:
@@ -67,6 +74,7 @@ def draw_figure(name: str, title: str, draw: Callable[[Any], None], *, size: tup
         title: Title shown above the plot.
         draw: Function that draws on matplotlib axes.
         size: Width and height in inches.
+        description: What it shows, for readers who cannot see it.
     """
     import matplotlib as mpl
     from cycler import cycler
@@ -79,7 +87,7 @@ def draw_figure(name: str, title: str, draw: Callable[[Any], None], *, size: tup
             svg, png = _forms(draw, size)
         except (ValueError, ArithmeticError):  # numbers that overflow in matplotlib, such as a loss of 1e308
             svg, png = _forms(_say_why_not, size)
-    return Drawing(name, title, svg, png, is_wide=size[0] > SIZE[0])
+    return Drawing(name, title, svg, png, is_wide=size[0] > SIZE[0], description=description)
 
 
 def figures(drawings: Iterable[Drawing]) -> Markup:
@@ -87,7 +95,7 @@ def figures(drawings: Iterable[Drawing]) -> Markup:
     shown = [
         tag(
             "figure",
-            image(one.svg.encode(), kind="svg+xml", alt=one.title),
+            image(one.svg.encode(), kind="svg+xml", alt=one.description or one.title),
             tag("figcaption", one.title),
             class_="wide" if one.is_wide else "plot",
         )
@@ -110,7 +118,7 @@ def _forms(draw: Callable[[Any], None], size: tuple[float, float]) -> tuple[str,
     figure.set_layout_engine("none")
     svg_canvas: Any = FigureCanvasSVG(figure)  # without types
     svg_canvas.print_svg(svg, metadata={"Date": None, "Creator": None})
-    return svg.getvalue(), png.getvalue()
+    return _NOT_IN_XML.sub("\ufffd", svg.getvalue()), png.getvalue()
 
 
 def _say_why_not(axes: Any) -> None:
