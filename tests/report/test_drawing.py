@@ -1,7 +1,7 @@
 """One figure as SVG."""
 
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -15,7 +15,7 @@ def test_a_plot_writes_names_as_they_are() -> None:
 
 def test_a_control_character_in_a_name_leaves_a_picture_that_browsers_show() -> None:
     drawing = draw_figure("x", "x", lambda axes: axes.set_title("a\x1bb"))
-    assert ElementTree.fromstring(drawing.svg) is not None
+    assert ET.fromstring(drawing.svg) is not None
     assert "a\ufffdb" in drawing.svg
 
 
