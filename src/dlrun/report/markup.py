@@ -79,9 +79,19 @@ def image(data: bytes, *, kind: str, alt: str, class_: str = "") -> Markup:
         alt: Description of the image.
         class_: CSS class of the element.
     """
-    source = f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
+    source = data_url(data, kind=kind)
     written = f' class="{html.escape(class_)}"' if class_ else ""
     return Markup(f'<img{written} src="{source}" alt="{html.escape(alt)}">')
+
+
+def data_url(data: bytes, *, kind: str) -> str:
+    """Return an address that contains an image.
+
+    Args:
+        data: Content of the image file.
+        kind: `png` or `svg+xml`.
+    """
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, is_stacked: bool = False) -> Markup:
