@@ -8,6 +8,7 @@ Reference:
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
@@ -24,6 +25,7 @@ FEWEST_TRIALS = 10
 _BEST_SHARE, _FEWEST_BEST = 0.1, 5
 """The share of trials that are the best ones, and their least number, which the authors advise."""
 _LEAST_KEYS = 2
+_OPTION_ABOVE = re.compile(r"\[\d+\]")
 
 
 def key_importances(outcome: SearchOutcome) -> dict[str, float]:
@@ -62,6 +64,11 @@ def key_importances(outcome: SearchOutcome) -> dict[str, float]:
     known = {name: float(value) for name, value in found.items() if math.isfinite(value)}
     # If the best trials are like all others, no key matters, and there is nothing to divide.
     return known if len(known) == len(axes) and sum(known.values()) > 0 else {}
+
+
+def key_path(name: str) -> str:
+    """Return the key of the spec of a parameter: `model.depth` for `model[0].depth`."""
+    return _OPTION_ABOVE.sub("", name)
 
 
 def importance_basis(outcome: SearchOutcome) -> str:
@@ -112,7 +119,7 @@ def _conditional(space: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for each in space:
         for option in each.get("options", ()):
             for below in option.get("parameters", ()):
-                yield below["name"]
+                yield key_path(below["name"])
                 yield from _conditional([below])
 
 

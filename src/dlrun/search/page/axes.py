@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dlrun.search.importance import key_path
 from dlrun.search.outcome import SearchOutcome
 from dlrun.search.trials import TrialState
 
-_OPTION_ABOVE = re.compile(r"\[\d+\]")
 _UNUSUAL = re.compile(r"[^\t\n -\ud7ff\ue000-\U0010ffff]")
 _MOST_DECADES = 6
 _LETTERS = 22
@@ -28,6 +28,7 @@ class KeyAxis:
         low: The smallest value; 0 for options.
         high: The largest value; the index of the last option for options.
         is_log: Whether its scale is logarithmic.
+        is_integer: Whether its values are whole numbers.
         options: The texts of its options; empty for numbers.
         condition: Where it exists, such as `model: mlp`; empty if it always exists.
     """
@@ -37,6 +38,7 @@ class KeyAxis:
     low: float
     high: float
     is_log: bool = False
+    is_integer: bool = False
     options: tuple[str, ...] = ()
     condition: str = ""
 
@@ -57,15 +59,16 @@ class KeyAxis:
         """Return places on the scale with their labels."""
         if self.options:
             return tuple((self.place(index), short(text)) for index, text in enumerate(self.options))
-        return tuple((self.place(value), f"{value:.4g}") for value in self._marked())
+        return tuple((self.place(value), f"{value:.4g}") for value in self.marked())
 
-    def _marked(self) -> Sequence[float]:
+    def marked(self) -> tuple[float, ...]:
+        """Return the numbers that stand beside the axis."""
         if self.high <= self.low:
             return (self.low,)
         if not self.is_log:
             middle = (self.low + self.high) / 2
-            is_whole = float(self.low).is_integer() and float(self.high).is_integer() and self.high - self.low >= 1
-            return (self.low, self.high) if is_whole and not middle.is_integer() else (self.low, middle, self.high)
+            has_middle = not self.is_integer or middle.is_integer()
+            return (self.low, middle, self.high) if has_middle else (self.low, self.high)
         first, last = math.log10(self.low), math.log10(self.high)
         step = max(1, round((last - first) / _MOST_DECADES))
         # A decade beside an end of the scale would cover its label.
@@ -88,9 +91,10 @@ def _axes(
     space: Sequence[Mapping[str, Any]], texts: Mapping[tuple[str, int], str], *, condition: str
 ) -> Iterator[KeyAxis]:
     for each in space:
-        name, path = each["name"], _OPTION_ABOVE.sub("", each["name"])
+        name, path = each["name"], key_path(each["name"])
         if "options" not in each:
-            yield KeyAxis(name, path, each["low"], each["high"], is_log=bool(each.get("log")), condition=condition)
+            is_log, is_integer = bool(each.get("log")), bool(each.get("integer"))
+            yield KeyAxis(name, path, each["low"], each["high"], is_log, is_integer, condition=condition)
             continue
         options = each["options"]
         shown = tuple(texts.get((name, index)) or _plain(option["value"]) for index, option in enumerate(options))
@@ -105,7 +109,7 @@ def _option_texts(trials: Sequence[TrialState]) -> dict[tuple[str, int], str]:
     for trial in trials:
         shown = dict(trial.values)
         for name, value in trial.point.items():
-            text = shown.get(_OPTION_ABOVE.sub("", name))
+            text = shown.get(key_path(name))
             if text is not None and isinstance(value, int):
                 found[name, value] = text
     return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import Any
 
 from dlrun.report.drawing import Drawing, draw_figure
@@ -60,12 +59,15 @@ def _front(outcome: SearchOutcome, first: Objective, other: Objective, index: in
         axes.scatter(*zip(*spots(complete), strict=True), s=16, color=PAUSED, alpha=0.6, linewidths=0)
         axes.scatter(*zip(*spots(front), strict=True), s=30, color=BEST, zorder=4)
         if len(outcome.objectives) == 2:
-            for (left, height), (right, _) in pairwise(spots(front)):
-                axes.plot([left, right], [height, height], color=BEST, linewidth=1.0)
+            # What is reached with at most, or at least, so much of the other objective.
+            where = "pre" if other.larger_is_better else "post"
+            axes.step(*zip(*spots(front), strict=True), where=where, color=BEST, linewidth=1.0)
         for trial, spot in list(zip(front, spots(front), strict=True))[:_MOST_NAMED]:
             axes.annotate(str(trial.number), spot, xytext=(3, 4), textcoords="offset points", fontsize=7.5)
         if across.is_log:
             axes.set_xscale("log")
+            axes.xaxis.set_major_formatter(lambda value, _: number(value))
+            axes.xaxis.set_minor_formatter("")
         axes.set_xlim(*across.limits())
         axes.set_ylim(*up.limits())
         axes.set_xlabel(short(across.title, 40))

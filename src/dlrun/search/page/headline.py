@@ -72,7 +72,8 @@ def _verdicts(outcome: SearchOutcome) -> Iterator[tuple[str, str]]:
         yield "open", "The search is not complete: the same command goes on. The test split is scored at its end."
     if failed:
         reason, count = next(reasons(failed))
-        text = f"{len(failed)} of {len(counted)} trials failed, {count} of them with: {reason[:_LETTERS_OF_REASON]}"
+        share = f"{count} of them" if count < len(failed) else "all"
+        text = f"{len(failed)} of {len(counted)} trials failed, {share} with: {reason[:_LETTERS_OF_REASON]}"
         yield "bad" if len(failed) == len(counted) else "open", text
     yield from (("open", note) for note in outcome.notes)
 

@@ -14,8 +14,9 @@ from dlrun.search.page.front import front_table
 from dlrun.search.page.headline import costs, headline
 from dlrun.search.page.importance import importance_text
 from dlrun.search.page.parallel import MOST_LINES
+from dlrun.search.page.progress import progress_legend
 from dlrun.search.page.rungs import rung_table
-from dlrun.search.page.slices import MOST_KEYS
+from dlrun.search.page.slices import MOST_KEYS, slice_legend
 from dlrun.search.page.tables import trial_tables
 
 _NARROW = "(max-width: 46rem)"
@@ -40,7 +41,7 @@ def search_page(outcome: SearchOutcome, drawings: Sequence[Drawing]) -> str:
             tag("p", _what(outcome), class_="soft"),
             *headline(outcome),
             *section("Pareto front", [named("front"), *front_table(outcome)]),
-            *section("Progress", [named("progress"), _legend(named("progress"))]),
+            *section("Progress", [named("progress"), progress_legend(outcome)]),
             *section("Keys and scores", _keys(outcome, drawings)),
             *section("Importance of keys", [named("importances"), *importance_text(outcome)]),
             *section("Halving", [*rung_table(outcome), named("rungs")]),
@@ -60,17 +61,15 @@ def _what(outcome: SearchOutcome) -> str:
     )
 
 
-def _legend(plot: Markup) -> Markup:
-    text = "Triangles at the edge are trials whose scores are outside of the plot. Short lines: one standard deviation."
-    return tag("p", text, class_="soft") if plot else Markup()
-
-
 def _keys(outcome: SearchOutcome, drawings: Sequence[Drawing]) -> Iterator[Markup]:
     by_name = {drawing.name: drawing for drawing in drawings}
     if (narrow := by_name.get("parallel")) is not None:
         yield _parallel(narrow, by_name.get("parallel_wide"))
         yield tag("p", _reading(outcome), class_="soft")
-    yield figures(drawing for drawing in drawings if drawing.name.startswith("slice"))
+    slices = figures(drawing for drawing in drawings if drawing.name.startswith("slice"))
+    yield slices
+    if slices:
+        yield tag("p", slice_legend(outcome), class_="soft")
     more = len(key_axes(outcome)) - MOST_KEYS
     if more > 0:
         yield tag("p", f"{more} more keys are only in the table of trials.", class_="soft")
@@ -83,12 +82,15 @@ def _parallel(narrow: Drawing, wide: Drawing | None) -> Markup:
         return tag("figure", image(narrow.svg.encode(), kind="svg+xml", alt=narrow.description), caption, class_="plot")
     source = tag("source", media=_NARROW, srcset=data_url(narrow.svg.encode(), kind="svg+xml"))
     shown = image(wide.svg.encode(), kind="svg+xml", alt=wide.description)
-    return tag("figure", tag("picture", source.removesuffix("</source>"), shown), caption)
+    return tag("figure", tag("picture", Markup(source.removesuffix("</source>")), shown), caption)
 
 
 def _reading(outcome: SearchOutcome) -> str:
-    text = "A line is a trial, dark for a good score; the best is orange, failed trials are dotted red"
-    if outcome.ladder is not None:
+    stages = {trial.stage for trial in outcome.trials}
+    text = "A line is a trial, dark for a good score; the best is orange"
+    if "failed" in stages:
+        text += ", failed trials are dotted red"
+    if "paused" in stages:
         text += ", trials that were paused early are grey"
     counted = sum(trial.counts for trial in outcome.trials)
     return text + (f". The best {MOST_LINES} of {counted:,} trials." if counted > MOST_LINES else ".")

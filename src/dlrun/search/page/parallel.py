@@ -81,7 +81,7 @@ def parallel_coordinates(outcome: SearchOutcome) -> Iterator[Drawing]:
         return
     best = outcome.best.number if outcome.best is not None else None
     plot, described = ParallelPlot(trials, tracks, scale, best), _described(outcome, trials, tracks)
-    size = (SIZE[0], 1.0 + 0.68 * len(tracks))
+    size = (SIZE[0], 1.0 + 0.8 * len(tracks))
     yield draw_figure("parallel", _TITLE, partial(_below, plot=plot), size=size, description=described)
     if len(tracks) <= _MOST_SIDE_BY_SIDE:
         draw = partial(_side_by_side, plot=plot)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from dlrun.report.drawing import COLOURS, Drawing, draw_figure
-from dlrun.report.markup import number
+from dlrun.report.markup import Markup, number, tag
 from dlrun.search.outcome import Objective, SearchOutcome
 from dlrun.search.page.axes import short
 from dlrun.search.page.scores import ScoreScale, score_scale
@@ -15,7 +15,7 @@ from dlrun.system.duration import format_seconds
 
 PAUSED, FAILED, BEST = "#8c959f", "#cf222e", "#d1570a"
 """The colours of trials in plots; complete ones have the first of `COLOURS`."""
-_SIZE = (7.0, 3.1)
+_SIZE = (5.8, 3.1)
 _UNITS = ((7200, 3600, "hours"), (120, 60, "minutes"), (0, 1, "seconds"))
 _MOST_WITH_SPREAD = 60
 
@@ -24,7 +24,7 @@ def progress(outcome: SearchOutcome) -> Iterator[Drawing]:
     """Draw the score of each trial at the time when it ended, with the best so far."""
     objective = outcome.objectives[0]
     ended = sorted((trial for trial in outcome.trials if trial.ended is not None), key=lambda trial: trial.ended or 0)
-    scale = score_scale(objective, [trial.scores[0] for trial in ended if trial.scores])
+    scale = _scale(outcome)
     if scale is None:
         return
     best = running_best(ended, objective)
@@ -46,6 +46,16 @@ def progress(outcome: SearchOutcome) -> Iterator[Drawing]:
 
     described = _described(outcome, best)
     yield draw_figure("progress", "scores over time", draw, size=_SIZE, description=described)
+
+
+def progress_legend(outcome: SearchOutcome) -> Markup:
+    """Return what the plot shows beside its legend, if anything."""
+    texts = []
+    if any(trial.deviation is not None for trial in outcome.trials):
+        texts.append("Short lines: one standard deviation over the seeds.")
+    if (scale := _scale(outcome)) is not None and scale.outside:
+        texts.append(f"Triangles at the edge: {scale.outside} trials with scores outside of the plots.")
+    return tag("p", " ".join(texts), class_="soft") if texts else Markup()
 
 
 def running_best(ended: Sequence[TrialState], objective: Objective) -> list[TrialState]:
@@ -70,6 +80,10 @@ def draw_failed(axes: Any, places: Sequence[float]) -> None:
         low = [0.02] * len(places)
         kept = {"transform": axes.get_xaxis_transform(), "clip_on": False, "zorder": 4}
         axes.scatter(places, low, marker="x", s=24, color=FAILED, label="failed", **kept)
+
+
+def _scale(outcome: SearchOutcome) -> ScoreScale | None:
+    return score_scale(outcome.objectives[0], [trial.scores[0] for trial in outcome.trials if trial.scores])
 
 
 def _dots(axes: Any, ended: Sequence[TrialState], scale: ScoreScale, unit: float) -> None:

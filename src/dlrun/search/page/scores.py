@@ -10,7 +10,7 @@ import numpy as np
 
 from dlrun.search.outcome import Objective
 
-_TIMES_AS_BAD = 4
+_TIMES_AS_BAD = 8
 """A score that is this many times as far from the best as the median is, is outside."""
 _OF_VALIDATION = "val_"
 _WIDE = 20

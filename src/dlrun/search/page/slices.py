@@ -34,6 +34,19 @@ def slices(outcome: SearchOutcome) -> Iterator[Drawing]:
             yield _slice(outcome, axis, trials, scale, name=f"slice_{index + 1}")
 
 
+def slice_legend(outcome: SearchOutcome) -> str:
+    """Return what the colours and lines of the plots mean."""
+    stages = {trial.stage for trial in outcome.trials}
+    texts = ["Orange: the best trial."]
+    if "paused" in stages:
+        texts.append("Grey: trials that were paused early, with their last score.")
+    if "failed" in stages:
+        texts.append("Red: failed trials, at the bottom.")
+    if any(axis.options for axis in key_axes(outcome)):
+        texts.append("Black lines: medians of complete trials.")
+    return " ".join(texts)
+
+
 def _slice(
     outcome: SearchOutcome, axis: KeyAxis, trials: Sequence[TrialState], scale: ScoreScale, *, name: str
 ) -> Drawing:
@@ -49,6 +62,10 @@ def _slice(
             _columns(axes, axis, trials, scale)
         elif axis.is_log:
             axes.set_xscale("log")
+            axes.minorticks_off()
+            axes.set_xticks(axis.marked(), [f"{value:.4g}" for value in axis.marked()])
+        elif axis.is_integer:
+            axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         axes.set_ylim(*scale.limits())
         axes.set_xlabel(short(axis.path, 40))
         axes.set_ylabel(short(scale.title))

@@ -15,6 +15,7 @@ _MOST_OPEN = 30
 _BEST = 10
 _STAGES = {"completed": "complete", "equal": "same as another"}
 _LETTERS_OF_REASON = 300
+_NO_BREAK = "\u00a0"
 
 
 def trial_tables(outcome: SearchOutcome) -> Iterator[Markup]:
@@ -29,7 +30,7 @@ def trial_tables(outcome: SearchOutcome) -> Iterator[Markup]:
     if best:
         yield tag("h3", f"The best {len(best)}")
         yield _table(outcome, best)
-    yield fold(f"all {len(everything):,} trials, also with dlrun search show --csv", _table(outcome, everything))
+    yield fold(f"all {len(everything):,} trials, also as CSV: dlrun search show --csv", _table(outcome, everything))
 
 
 def reasons(trials: Sequence[TrialState]) -> Iterator[tuple[str, int]]:
@@ -58,7 +59,7 @@ def _table(outcome: SearchOutcome, trials: Sequence[TrialState]) -> Markup:
                 *((number(trial.deviation),) if has_spread else ()),
                 *(values.get(key, "") for key in keys),
                 f"{trial.epochs:,}",
-                format_seconds(trial.seconds),
+                format_seconds(trial.seconds).replace(" ", _NO_BREAK),
                 _runs(trial),
                 *((_cut(trial.reason),) if has_reason else ()),
             )

@@ -32,7 +32,7 @@ def outcome(*trials: TrialState, **fields: Any) -> SearchOutcome:
         "folder": Path("runs/searches/digits"),
         "started": "2026-11-28T21:45:00+00:00",
         "objectives": (ACCURACY,),
-        "space": (RATE, DROPOUT, BATCH),
+        "space": [RATE, DROPOUT, BATCH],
         "sampler": "tpe",
         "seeds": 1,
         "wanted": 50,
@@ -84,8 +84,9 @@ def searched(count: int, **fields: Any) -> SearchOutcome:
     best = found.best
     if best is None or len(found.objectives) > 1:
         return found
+    scores: dict[str, tuple[dict[str, float | None], ...]]
     scores = {"test": ({"accuracy": 0.951, "loss": 0.17},), "validation": ({"accuracy": best.scores[0], "loss": 0.2},)}
-    naive = {"test": {"accuracy": 0.1, "loss": 2.3}}
+    naive: dict[str, dict[str, float | None]] = {"test": {"accuracy": 0.1, "loss": 2.3}}
     return replace(found, winner=Winner(best.number, best.runs[0], scores, naive, "the most frequent class"))
 
 
@@ -127,4 +128,4 @@ def conditional(count: int) -> SearchOutcome:
         rate = each.point["optimizer.learning_rate"]
         values = (("optimizer.learning_rate", f"{rate:.4g}"), *shown)
         trials.append(replace(each, point={"optimizer.learning_rate": rate, "model": kind, **below}, values=values))
-    return outcome(*trials, space=(RATE, MODEL))
+    return outcome(*trials, space=[RATE, MODEL])
