@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlrun.data.columns import CodedRows
-from dlrun.data.example_columns import ExampleColumns, refuse_missing_groups, refuse_shared_groups
+from dlrun.data.example_columns.columns import ExampleColumns, refuse_missing_groups, refuse_shared_groups
 from dlrun.data.splits import Array, Split
 from dlrun.data.table.keys import TableKeys
 from dlrun.errors import DataError

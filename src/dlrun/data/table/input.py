@@ -27,7 +27,7 @@ from dlrun.data.columns import (
     watch,
 )
 from dlrun.data.columns.texts import as_texts, is_missing
-from dlrun.data.example_columns import WeightColumn
+from dlrun.data.example_columns.columns import WeightColumn
 from dlrun.data.raw_input import Array, Examples, RawInput
 from dlrun.data.table.target import TargetColumn, joined, unknown_class
 from dlrun.errors import DataError

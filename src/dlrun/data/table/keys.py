@@ -15,8 +15,8 @@ from dlrun.component import FieldProblem
 from dlrun.data.columns import ColumnKeys, name_problem
 from dlrun.data.columns.texts import known_values
 from dlrun.data.dataset import Source
-from dlrun.data.example_columns import ExampleColumns, ExampleReader, WeightColumn
-from dlrun.data.example_keys import ExampleKeys
+from dlrun.data.example_columns.columns import ExampleColumns, ExampleReader, WeightColumn
+from dlrun.data.example_columns.keys import ExampleKeys
 from dlrun.data.files.table_files import TableFiles
 from dlrun.data.labels import Task
 from dlrun.errors import DataError

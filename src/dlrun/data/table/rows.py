@@ -23,7 +23,7 @@ from dlrun.data.columns import (
     plan_columns,
     survey_columns,
 )
-from dlrun.data.example_columns import WeightColumn, weight_note
+from dlrun.data.example_columns.columns import WeightColumn, weight_note
 from dlrun.data.splits import Array, Split
 from dlrun.data.table.given_splits import given_parts, whole_splits
 from dlrun.data.table.keys import TableKeys

@@ -14,7 +14,7 @@ from numpy.lib import format as npy
 from pydantic import TypeAdapter
 
 from dlrun.data.columns import Column, stored_blocks
-from dlrun.data.example_columns import WeightColumn
+from dlrun.data.example_columns.columns import WeightColumn
 from dlrun.data.splits import Array, Split, fingerprint_of
 from dlrun.data.table.rows import TableRows
 from dlrun.data.table.target import TargetColumn

@@ -8,14 +8,14 @@ from dataclasses import replace
 
 from dlrun.data.columns.texts import MISSING_VALUES, known_values
 from dlrun.data.dataset import Source
-from dlrun.data.example_columns import (
+from dlrun.data.example_columns.columns import (
     SPLITS,
     ExampleColumns,
     ExampleReader,
     refuse_missing_groups,
     refuse_shared_groups,
 )
-from dlrun.data.example_keys import SplitColumnKeys
+from dlrun.data.example_columns.keys import SplitColumnKeys
 from dlrun.data.splits import Split
 from dlrun.data.text.corpus import FileCorpus
 from dlrun.errors import DataError

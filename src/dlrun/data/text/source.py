@@ -15,7 +15,7 @@ from pydantic import Field
 from dlrun.component import FieldProblem
 from dlrun.data.columns import take_rows, written_values
 from dlrun.data.dataset import Dataset, Source, datasets
-from dlrun.data.example_keys import SplitColumnKeys
+from dlrun.data.example_columns.keys import SplitColumnKeys
 from dlrun.data.files.data_file import advice_on_absent
 from dlrun.data.files.encoding import notes_of
 from dlrun.data.files.json_lines import JsonLinesFile

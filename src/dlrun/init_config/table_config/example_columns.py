@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from dlrun.data.columns import ColumnSurvey
-from dlrun.data.example_columns import SPLITS, split_of
+from dlrun.data.example_columns.columns import SPLITS, split_of
 from dlrun.init_config.draft import Key, Section
 
 _WEIGHTS = re.compile(r"(sample|example|instance|case|row|survey)?[ _.-]?weights?|w", re.IGNORECASE)

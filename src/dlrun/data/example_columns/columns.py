@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from dlrun.data.columns.numbers import Notation, parse_numbers
 from dlrun.data.columns.texts import as_texts
-from dlrun.data.example_keys import SplitColumnKeys
+from dlrun.data.example_columns.keys import SplitColumnKeys
 from dlrun.data.files.spelling import canonical_texts
 from dlrun.errors import DataError
 from dlrun.names import nearest

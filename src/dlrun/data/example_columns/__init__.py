@@ -1,0 +1,1 @@
+"""Columns that describe examples and are not features: their group, their split, and their weight."""
