@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -56,6 +56,18 @@ class Fields(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, protected_namespaces=())
 
 
+class AbsentKey(NamedTuple):
+    """A key that makes no sense for a component, but for others of its kind.
+
+    Args:
+        reason: Why it makes none, as the end of a sentence: `whose examples have no columns`.
+        hint: What to do instead.
+    """
+
+    reason: str
+    hint: str = ""
+
+
 class Component(Fields):
     """A registered dataset, model, optimizer, schedule, loss or metric.
 
@@ -65,6 +77,9 @@ class Component(Fields):
 
     type_name: ClassVar[str] = ""
     """The name under which the class is registered; set by the registry."""
+
+    absent_keys: ClassVar[Mapping[str, AbsentKey]] = {}
+    """Keys that other components of its kind have and this one has not, for messages."""
 
     def plain(self) -> dict[str, Any]:
         """Return the component as a spec contains it: `{"type": name, ...every key...}`, in plain Python values."""

@@ -182,6 +182,16 @@ def test_a_key_of_another_form_of_a_group_is_unknown_in_this_one(write: Write) -
     assert second.what == "model.numeric_embedding.scale is 0"
 
 
+def test_a_key_that_only_other_types_have_is_explained(write: Write) -> None:
+    path = write("dataset: {type: synthetic, task: linear, group: g}\nmodel: linear\nloss: mean_squared_error\n")
+    (problem,) = problems_of(path)
+    assert problem.what == "unknown key 'group' in dataset, which is of type synthetic, whose examples have no columns"
+    assert problem.expected == "a type that has it: images, table, text"
+    assert "save the data as a table" in problem.hint
+    path = write("dataset: {type: series, path: a.csv, target: y, history: 3, weight: w}\nmodel: linear\nloss: huber\n")
+    assert "whose examples are windows of several rows" in problems_of(path)[0].what
+
+
 def test_a_missing_section_lists_the_choices(write: Write) -> None:
     found = problems_of(write("dataset: {type: builtin, name: digits}\nmodel: linear\n"))
     assert [problem.what for problem in found] == ["the key 'loss' is missing in the spec"]

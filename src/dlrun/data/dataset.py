@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from dlrun.component import Component, FieldProblem
+from dlrun.component import AbsentKey, Component, FieldProblem
 from dlrun.data.array_input import ArrayInput
 from dlrun.data.augmentation import Augmentation
 from dlrun.data.division.folds import Fold
@@ -123,8 +123,18 @@ Resize = tuple[Annotated[int, Field(ge=1, le=4096)], Annotated[int, Field(ge=1, 
 """Height and width in pixels."""
 
 
+_FILE = "save the data as a table, as a list of images or as texts, with such a column"
+_NO_COLUMNS = AbsentKey("whose examples have no columns", _FILE)
+
+
 class Source(Component, abc.ABC):
     """A dataset that a spec can name."""
+
+    absent_keys: ClassVar[Mapping[str, AbsentKey]] = {
+        "group": _NO_COLUMNS,
+        "split": _NO_COLUMNS,
+        "weight": _NO_COLUMNS,
+    }
 
     place_keys: ClassVar[tuple[str, ...]] = ()
     """The keys for the place of the data on this machine. The same data may be in another place."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from dlrun.component import Component
@@ -17,7 +18,7 @@ from dlrun.optimizers import optimizers
 from dlrun.registry import Registry
 from dlrun.schedules import schedules
 from dlrun.spec.habits import known_as
-from dlrun.spec.validate import did_you_mean, shown, validate
+from dlrun.spec.validate import UnknownKey, did_you_mean, shown, validate
 from dlrun.tracking import trackers
 from dlrun.yaml_tree.document import Node
 
@@ -95,8 +96,19 @@ def parse_component(node: Node, registry: Registry[C], *, where: str, hinted: bo
     component = registry.find(name)
     if component is None:
         return None, None, problems
-    made, found_below = validate(node, component, where=where, extra=("type",))
+    absent = dict(_absent_keys(component, registry))
+    made, found_below = validate(node, component, where=where, extra=("type",), absent=absent)
     return made, component, problems + found_below
+
+
+def _absent_keys(component: type[Component], registry: Registry[Any]) -> Iterator[tuple[str, UnknownKey]]:
+    """Yield the messages on keys that only other components of the registry have."""
+    for key, (reason, hint) in component.absent_keys.items():
+        if key not in component.model_fields:
+            known = [(name, registry.find(name)) for name in registry.names()]
+            having = [name for name, other in known if other is not None and key in other.model_fields]
+            why = f"which is of type {component.type_name}, {reason}"
+            yield key, UnknownKey(why, "a type that has it: " + ", ".join(having), hint)
 
 
 def _correct_type_key(node: Node, *, where: str) -> list[Problem]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from itertools import islice
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, NamedTuple, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -38,7 +38,22 @@ _SET_BY_DLRUN = {
 }
 
 
-def validate(node: Node, fields: type[M], *, where: str, extra: Iterable[str] = ()) -> tuple[M | None, list[Problem]]:
+class UnknownKey(NamedTuple):
+    """The message on a key that only other components have: why it is unknown, what was expected, and what to try."""
+
+    why: str
+    expected: str
+    hint: str
+
+
+def validate(
+    node: Node,
+    fields: type[M],
+    *,
+    where: str,
+    extra: Iterable[str] = (),
+    absent: Mapping[str, UnknownKey] | None = None,
+) -> tuple[M | None, list[Problem]]:
     """Create an instance of `fields` from a group of keys.
 
     Args:
@@ -46,6 +61,7 @@ def validate(node: Node, fields: type[M], *, where: str, extra: Iterable[str] = 
         fields: Class of fields.
         where: Name of the group in messages, such as `training` or `model.blocks`.
         extra: Allowed keys that are not fields, such as `type`.
+        absent: Messages on keys that only other components have.
 
     Returns:
         The instance, or None if it is not valid, and the problems.
@@ -55,7 +71,7 @@ def validate(node: Node, fields: type[M], *, where: str, extra: Iterable[str] = 
         expected = "a group of keys: " + ", ".join(fields.model_fields)
         return None, [node.place.problem(f"{where} is {found}", expected=expected)]
     # Keys are corrected first, at every depth, so that the value of a misspelled key is checked in the same pass.
-    problems = correct_keys(node, (*fields.model_fields, *extra), where=where)
+    problems = correct_keys(node, (*fields.model_fields, *extra), where=where, absent=absent)
     _correct_nested(node, fields, problems, where=where)
     plain = {key: value for key, value in node.plain().items() if key in fields.model_fields}
     try:
@@ -71,7 +87,14 @@ def validate(node: Node, fields: type[M], *, where: str, extra: Iterable[str] = 
     return made, problems
 
 
-def correct_keys(node: Node, names: Iterable[str], *, where: str, hinted: bool = True) -> list[Problem]:
+def correct_keys(
+    node: Node,
+    names: Iterable[str],
+    *,
+    where: str,
+    hinted: bool = True,
+    absent: Mapping[str, UnknownKey] | None = None,
+) -> list[Problem]:
     """Report keys that are not in `names`, and rename misspellings of missing keys.
 
     Args:
@@ -79,6 +102,7 @@ def correct_keys(node: Node, names: Iterable[str], *, where: str, hinted: bool =
         names: Allowed keys.
         where: Name of the group in messages.
         hinted: Whether to search for the intended key.
+        absent: Messages on keys that only other components have.
     """
     names = tuple(names)
     problems: list[Problem] = []
@@ -89,10 +113,14 @@ def correct_keys(node: Node, names: Iterable[str], *, where: str, hinted: bool =
         ):  # it will be counted, not shown: spare the search for what it means
             problems.append(node.key_places[key].problem(what))
             continue
-        absent = [name for name in names if name not in node.entries]
+        if absent and key in absent:
+            why, expected, hint = absent[key]
+            problems.append(node.key_places[key].problem(f"{what}, {why}", expected=expected, hint=hint))
+            continue
+        free = [name for name in names if name not in node.entries]
         # Another spelling of a name is certain. Otherwise a missing key is the more likely meaning; one that exists as
         # well is only a hint.
-        meant = nearest(key, absent) or nearest(key, names)
+        meant = nearest(key, free) or nearest(key, names)
         meant = next((name for name in names if fold_name(name) == fold_name(key)), meant)
         # A name from another tool is known for sure, while a similar spelling is a guess.
         if KEYS.get(key) in names:
@@ -102,7 +130,7 @@ def correct_keys(node: Node, names: Iterable[str], *, where: str, hinted: bool =
             continue
         hint = _SET_BY_DLRUN.get(key) or did_you_mean(meant)
         problems.append(node.key_places[key].problem(what, expected=_one_of(names), hint=hint))
-        if meant in absent and key not in _SET_BY_DLRUN:
+        if meant in free and key not in _SET_BY_DLRUN:
             node.rename_key(key, meant)
     return problems
 

@@ -127,7 +127,7 @@ def test_a_split_that_the_column_gives_cannot_be_held_out_too(table: Any, tmp_pa
         (("test",), "split gives the test split, but test is set, too"),
         (("validation",), "split gives the validation split, but validation is set, too"),
     ]
-    with pytest.raises(DataError, match="the column 'fold' gives a validation split"):
+    with pytest.raises(DataError, match="the column 'fold' gives them"):
         table(split="fold", validation=5).load()
     (file_problem,) = problems(table(split="fold", test_path=str(tmp_path / "other.csv")))
     assert (file_problem.path, file_problem.expected) == (("test_path",), "only one of them")

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from dlrun.data.text.source import Text
@@ -11,13 +12,13 @@ from dlrun.errors import DataError
 
 @pytest.fixture
 def reviews(tmp_path: Path) -> Any:
-    def make(*, last: str = "reader 3,test", **keys: Any) -> Text:
+    def make(*, last: str = "reader 3,test", weight_: str = "3.9", **keys: Any) -> Text:
         lines = [
-            f"r{i % 8} word {i},{'no' if i % 2 else 'yes'},reader {i % 8},{('train', 'Val')[i % 4 == 3]}"
+            f"r{i % 8} word {i},{'no' if i % 2 else 'yes'},reader {i % 8},{('train', 'Val')[i % 4 == 3]},{i / 10}"
             for i in range(40)
         ]
-        lines[-1] = f"the last one,yes,{last}"
-        (tmp_path / "reviews.csv").write_text("\n".join(["text,label,reader,part", *lines]) + "\n")
+        lines[-1] = f"the last one,yes,{last},{weight_}"
+        (tmp_path / "reviews.csv").write_text("\n".join(["text,label,reader,part,w", *lines]) + "\n")
         return Text(path=str(tmp_path / "reviews.csv"), **keys)
 
     return make
@@ -50,3 +51,28 @@ def test_groups_of_texts_stay_on_one_side(reviews: Any) -> None:
         reviews(group="reader", test=0.25, last=",train").load()
     (problem,) = reviews(group="raeder").problems()
     assert (problem.path, problem.hint) == (("group",), "did you mean 'reader'?")
+
+
+def test_weights_belong_to_the_text_of_their_row_and_are_read_for_an_evaluation(reviews: Any, tmp_path: Path) -> None:
+    dataset = reviews(weight="w", test=0.25).load()
+    assert dataset.weight == "w"
+    for split in dataset.splits.values():
+        expected = [3.9 if "last" in text else int(text.split()[2]) / 10 for text in split.origins]
+        np.testing.assert_allclose(split.weight, expected, rtol=1e-6)
+    assert any(note.startswith("weight: w (") and "each text" in note for note in dataset.notes)
+    raw, file = dataset.raw_input().keeping(("reader",)), tmp_path / "reviews.csv"
+    blocks = list(raw.read(str(file), at_once=16, target=dataset.target))
+    np.testing.assert_allclose(np.concatenate([block.weight for block in blocks]), np.arange(40) / 10, rtol=1e-6)
+    assert blocks[0].kept["reader"][:2] == ["reader 0", "reader 1"]
+    file.write_text("text,label,reader\nr1 word,no,x\n")
+    (block,) = raw.read(str(file), at_once=16, target=dataset.target)
+    assert block.weight is None
+    assert "has no weights (column 'w'), so every text counts once" in block.left_out
+    with pytest.raises(DataError, match=r"reviews.csv:41: the weight 'w' has no value"):
+        reviews(weight="w", weight_="").load()
+
+
+@pytest.mark.parametrize("key", ["group", "split", "weight"])
+def test_generated_texts_have_no_columns(key: str) -> None:
+    assert [problem.path for problem in Text.model_validate({"builtin": "moods", key: "a"}).problems()] == [(key,)]
+    assert Text.model_validate({"builtin": "moods", key: "a"}).describe() is None

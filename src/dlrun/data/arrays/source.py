@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
 
-from dlrun.component import FieldProblem
+from dlrun.component import AbsentKey, FieldProblem
 from dlrun.data.arrays.keys import ArrayKeys, SplitKeys, usual_keys
 from dlrun.data.arrays.layout import FeatureLayout, FeaturesKind, layout_of
 from dlrun.data.arrays.precision import can_merge, merged_values
@@ -31,6 +31,13 @@ _CHEAP_LABEL_BYTES = 2**23
 class Arrays(ImageSource):
     """The named arrays of an `.npz` file, as `numpy.savez` writes it."""
 
+    absent_keys: ClassVar[Mapping[str, AbsentKey]] = {
+        **ImageSource.absent_keys,
+        "split": AbsentKey("which names the arrays of each split", "keys: {train: {...}, test: {...}}"),
+        "weight": AbsentKey(
+            "which names an array of weights of the loss", "keys: {train: {features: x, target: y, sample_weight: w}}"
+        ),
+    }
     place_keys = ("path",)
     path_keys = place_keys
     reach_keys = ("path",)

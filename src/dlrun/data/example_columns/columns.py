@@ -1,8 +1,8 @@
-"""Read the columns that describe the examples: the group, the split and the weight of each row."""
+"""Read the columns that describe the examples: the group, the split and the weight of each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dlrun.data.columns.numbers import Notation, parse_numbers
-from dlrun.data.columns.texts import as_texts
-from dlrun.data.example_columns.keys import SplitColumnKeys
+from dlrun.data.columns.texts import MISSING_VALUES, as_texts, known_values
+from dlrun.data.example_columns.keys import ExampleKeys
 from dlrun.data.files.spelling import canonical_texts
 from dlrun.errors import DataError
 from dlrun.names import nearest
@@ -71,6 +71,29 @@ class WeightColumn:
             raise DataError(f"{place(row)}: {what}", expected="a number from 0 to 1e18 in every row", hint=hint)
         return values.astype(np.float32)
 
+    def read_written(self, values: Sequence[str | None], place: Place) -> npt.NDArray[np.float32]:
+        """Return weights from values as they are written in a file.
+
+        Args:
+            values: The values, None if missing.
+            place: Place of a row, counted from 0.
+
+        Raises:
+            DataError: As in `read`.
+        """
+        import pyarrow as pa
+
+        return self.read(known_values(pa.array(values, pa.string()), MISSING_VALUES), place)
+
+    def absent(self, label: str, *, noun: str = "row") -> str:
+        """Return the message that data to evaluate lacks the column.
+
+        Args:
+            label: Name of the data.
+            noun: What an example is.
+        """
+        return f"{label} has no weights (column {self.name!r}), so every {noun} counts once"
+
 
 @dataclass(frozen=True)
 class ExampleColumns:
@@ -118,7 +141,7 @@ class ExampleReader:
         weight: The column of weights; None if there is none.
     """
 
-    keys: SplitColumnKeys
+    keys: ExampleKeys
     weight: WeightColumn | None = None
     _groups: list[npt.NDArray[np.int64]] = field(default_factory=list)
     _splits: list[npt.NDArray[np.int8]] = field(default_factory=list)
@@ -214,16 +237,17 @@ def refuse_shared_groups(
                 )
 
 
-def weight_note(weight: npt.NDArray[np.float32], name: str) -> str:
-    """Return a note on the weights of the training rows.
+def weight_note(weight: npt.NDArray[np.float32], name: str, *, noun: str = "row") -> str:
+    """Return a note on the weights of the training examples.
 
     Args:
         weight: The weights.
         name: Name of the column.
+        noun: What an example is: `row`, `text` or `image`.
     """
     low, mean, high = float(weight.min()), float(weight.mean(dtype=np.float64)), float(weight.max())
-    range_of = f"{low:.4g} to {high:.4g}, mean {mean:.4g}, in the training rows"
-    return f"weight: {name} ({range_of}); losses, metrics and all other scores count each row by it"
+    range_of = f"{low:.4g} to {high:.4g}, mean {mean:.4g}, in the training {noun}s"
+    return f"weight: {name} ({range_of}); losses, metrics and all other scores count each {noun} by it"
 
 
 def _split_indices(name: str, texts: pa.Array, place: Place) -> npt.NDArray[np.int8]:

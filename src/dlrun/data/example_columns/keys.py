@@ -20,8 +20,8 @@ _REASONS: dict[ExampleKey, str] = {
 }
 
 
-class SplitColumnKeys(Fields):
-    """Columns that decide the splits and are not features."""
+class ExampleKeys(Fields):
+    """Columns that describe the examples and are not features."""
 
     group: _Column | None = Field(
         default=None,
@@ -33,11 +33,16 @@ class SplitColumnKeys(Fields):
         description="Column that names the split of each row: train (training), validation (val, valid, dev, eval) or "
         "test, in any case. null: all rows of `path` are for training, before test and validation are held out.",
     )
+    weight: _Column | None = Field(
+        default=None,
+        description="Column of weights, numbers of 0 or more: what each row counts in the loss, in metrics and in all "
+        "other scores, of every split. Only their ratio matters. null: every row counts once.",
+    )
 
     @property
     def described_by(self) -> dict[ExampleKey, str]:
         """The column of each of these keys that is set."""
-        found = {key: getattr(self, key, None) for key in KEYS}
+        found = {key: getattr(self, key) for key in KEYS}
         return {key: name for key, name in found.items() if name is not None}
 
     @property
@@ -62,13 +67,3 @@ class SplitColumnKeys(Fields):
             if getattr(self, key, None) is not None:
                 what = f"the column {self.split!r} gives the splits, but {key} is set, too"
                 yield FieldProblem((key,), what, "only one of them", f"remove {key}, or split")
-
-
-class ExampleKeys(SplitColumnKeys):
-    """Columns that describe the examples and are not features."""
-
-    weight: _Column | None = Field(
-        default=None,
-        description="Column of weights, numbers of 0 or more: what each row counts in the loss, in metrics and in all "
-        "other scores, of every split. Only their ratio matters. null: every row counts once.",
-    )

@@ -41,6 +41,7 @@ class ImageList:
         row_word: Unit of `rows`: `line` or `row`.
         is_passing: Whether the folder is temporary, so that messages do not show it.
         kept: Values of further columns of `table`, by column name.
+        weights: What each image counts in scores, `(files,)` float32; None if all count once.
     """
 
     folder: Path
@@ -53,6 +54,7 @@ class ImageList:
     row_word: str = "line"
     is_passing: bool = False
     kept: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
+    weights: npt.NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         """Return the number of files."""
@@ -63,7 +65,9 @@ class ImageList:
         labels = None if self.labels is None else self.labels[places]
         rows = None if self.rows is None else self.rows[places]
         kept = {name: [values[place] for place in places] for name, values in self.kept.items()}
-        return replace(self, names=[self.names[place] for place in places], labels=labels, rows=rows, kept=kept)
+        weights = None if self.weights is None else self.weights[places]
+        names = [self.names[place] for place in places]
+        return replace(self, names=names, labels=labels, rows=rows, kept=kept, weights=weights)
 
     @property
     def origin(self) -> Path:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dlrun.data.example_columns.columns import WeightColumn
 from dlrun.data.files.data_file import FileFormat
 from dlrun.data.files.encoding import named_standard_input
 from dlrun.data.files.foreign import refuse_foreign
@@ -44,12 +45,14 @@ class Columns:
         label: Name of the column of labels.
         file_format: Known format of a delimited file.
         keep: Names of the columns to copy to the predictions.
+        weight: Name of the column of weights, which is read with the labels; None if there is none.
     """
 
     image: str = "path"
     label: str = "label"
     file_format: FileFormat = field(default_factory=FileFormat)
     keep: tuple[str, ...] = ()
+    weight: str | None = None
 
 
 def read_images(
@@ -85,7 +88,11 @@ def read_images(
         images = _together([_listed(each, target, columns) for each in source])
         source = ", ".join(source)
     if target is not None:
-        images = replace(images, labels=_targets(images, target, source=source))
+        if target.kind != "input":  # an autoencoder has no labels, only weights
+            images = replace(images, labels=_targets(images, target, source=source))
+        if columns.weight is not None and images.weights is None:
+            absent = WeightColumn(columns.weight).absent(source, noun="image")
+            yield Examples([], np.zeros((0, *form.shape), np.uint8), left_out=absent)
     way_out = _SKIP if skip is False else ""
     scanned = check_pixels(scan(images.paths()), form)
     if scanned.unreadable:
@@ -105,7 +112,8 @@ def read_images(
             these = images.at(kept[start : start + at_once])
             labels = these.labels if target is not None else None
             stored = decoded.pixels[start : start + at_once]
-            yield Examples([*map(shown, these.names)], stored, labels, these.paths(), left_out, kept=these.kept)
+            names, weights = [*map(shown, these.names)], these.weights if target is not None else None
+            yield Examples(names, stored, labels, these.paths(), left_out, kept=these.kept, weight=weights)
             left_out = ""
 
 
@@ -157,26 +165,37 @@ def _targets(images: ImageList, target: Target, *, source: str) -> Labels:
 def _listed(source: str, target: Target | None, columns: Columns) -> ImageList:
     path = Path(source).expanduser()
     if is_path_table(path) and not path.is_dir():
-        label = columns.label if target is not None else None
-        values = target is not None and target.kind == "values"
-        task = "regression" if values else "classification"
-        return list_table(
-            path,
-            image_column=columns.image,
-            label_column=label,
-            task=task,  # type: ignore[arg-type]
-            file_format=columns.file_format,
-            keep=columns.keep,
-        )
+        return _listed_table(path, target, columns)
     if source == "-":
         return _standard_input(columns, target)
     if columns.keep:
         problem = f"{source} is not a CSV file, so it has no column {columns.keep[0]!r} to keep"
         raise DataError(problem, expected="a CSV, Parquet or JSON lines file of paths")
-    images = list_classes(path) if target is not None and path.is_dir() else _list_images(source)
+    images = (
+        list_classes(path) if target is not None and target.kind != "input" and path.is_dir() else _list_images(source)
+    )
     if not images.names:
         raise DataError(f"{source} has no images", expected=FORMATS)
     return images
+
+
+def _listed_table(path: Path, target: Target | None, columns: Columns) -> ImageList:
+    is_labelled = target is not None and target.kind != "input"
+    weight = columns.weight if target is not None else None
+    if weight is not None and weight not in read_names(path, columns.file_format):
+        weight = None
+    images = list_table(
+        path,
+        image_column=columns.image,
+        label_column=columns.label if is_labelled else None,
+        task="regression" if target is not None and target.kind == "values" else "classification",
+        file_format=columns.file_format,
+        keep=columns.keep if weight is None else (*columns.keep, weight),
+    )
+    if weight is None:
+        return images
+    weights = WeightColumn(weight).read_written(images.kept[weight], images.place)
+    return replace(images, weights=weights, kept={name: images.kept[name] for name in columns.keep})
 
 
 def _together(lists: Sequence[ImageList]) -> ImageList:

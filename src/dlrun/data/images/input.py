@@ -35,6 +35,7 @@ class ImageInput(RawInput):
         encoding: Encoding of a CSV or JSON lines file; None to detect it.
         quoted: Whether values of a CSV file may be enclosed in double quotes.
         type: Discriminator of the kinds of raw input.
+        weight: Column of a list with the weights of images, which only an evaluation reads; None if all count once.
         keep: Columns of a CSV file to copy to the predictions; never saved.
     """
 
@@ -47,7 +48,13 @@ class ImageInput(RawInput):
     encoding: str | None = None
     quoted: bool = True
     type: Literal["image"] = "image"
+    weight: str | None = None
     keep: Annotated[tuple[str, ...], Field(exclude=True)] = ()
+
+    @property
+    def reads_weights(self) -> bool:
+        """Whether the run has a column of weights."""
+        return self.weight is not None
 
     def read(self, source: str, *, at_once: int, target: Target | None = None) -> Iterator[Examples]:
         """Read a file, a folder of images at any depth, a glob, a CSV of paths, or one image from standard input.
@@ -88,6 +95,6 @@ class ImageInput(RawInput):
 
     def _read(self, source: str | Sequence[str], *, at_once: int, target: Target | None) -> Iterator[Examples]:
         file_format = FileFormat(self.delimiter, self.encoding, self.quoted, self.header)
-        columns = Columns(self.image_column, self.label_column, file_format, self.keep)
+        columns = Columns(self.image_column, self.label_column, file_format, self.keep, self.weight)
         skip = self.corrupt == "skip"
         return read_images(source, self.form, at_once=at_once, target=target, columns=columns, skip=skip)

@@ -97,13 +97,17 @@ def choose_form(scans: Mapping[str, Scanned], *, size: tuple[int, int] | None, c
     return ImageForm(*size, channels, fit)
 
 
-def numbered_files(lists: Lists) -> dict[str, Split]:
+def numbered_files(lists: Mapping[str, ImageList], labels: Mapping[str, npt.NDArray[Any] | None]) -> dict[str, Split]:
     """Return splits of file numbers, counted through all lists, with the labels of the files.
 
     Test and validation splits are held out from these numbers, so that pixels are decoded once and never copied.
+
+    Args:
+        lists: The files of each split.
+        labels: Their labels in the form of the target.
     """
     first = _first_places(lists)
-    return {name: Split(first[name] + np.arange(len(images)), images.labels) for name, images in lists.items()}
+    return {name: Split(first[name] + np.arange(len(images)), labels.get(name)) for name, images in lists.items()}
 
 
 def load_splits(
@@ -150,7 +154,7 @@ def load_splits(
             kept.append(keep_in_file(images, scans[name].at(within), form, skip=skip, beside=beside))
         if kept[-1].failed and len(kept[-1].failed) == len(images):
             raise refused(kept[-1].failed, images, way_out="")
-        decoded[key] = _split(images, kept[-1], split.rows)
+        decoded[key] = _split(images, kept[-1], split)
         notes += (f"corrupt: {skipped_note(kept[-1].failed, images)}",) if kept[-1].failed else ()
     notes += tuple(dict.fromkeys(note for each in kept for note in each.notes))
     splits = {name: decoded[id(split)] for name, split in arranged.items()}
@@ -159,7 +163,7 @@ def load_splits(
     return splits, fingerprint, (*notes, _kept_note(kept, needed, free))
 
 
-def _first_places(lists: Lists) -> dict[str, int]:
+def _first_places(lists: Mapping[str, ImageList]) -> dict[str, int]:
     first, count = {}, 0
     for name, images in lists.items():
         first[name] = count
@@ -167,12 +171,12 @@ def _first_places(lists: Lists) -> dict[str, int]:
     return first
 
 
-def _split(images: ImageList, kept: Kept, rows: npt.NDArray[np.int64] | None) -> Split:
+def _split(images: ImageList, kept: Kept, numbered: Split) -> Split:
     stays = np.setdiff1d(np.arange(len(images)), list(kept.failed))
-    images = images.at(stays)
+    images, numbered = images.at(stays), numbered.take(stays)
     # Python strings would need ten times the memory, and more time.
     origins = np.array([shown(name) for name in images.names], dtype=np.dtypes.StringDType())
-    return Split(kept.pixels, images.labels, origins=origins, rows=None if rows is None else rows[stays])
+    return replace(numbered, features=kept.pixels, target=images.labels, origins=origins, group=None)
 
 
 def _left_out_note(images: ImageList) -> Iterator[str]:

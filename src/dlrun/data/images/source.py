@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from pydantic import Field
 
 from dlrun.component import FieldProblem
 from dlrun.data.dataset import Dataset, ImageSource, Resize, datasets
+from dlrun.data.example_columns.columns import weight_note
+from dlrun.data.example_columns.division import WrittenBlock, divide_examples, read_written
+from dlrun.data.example_columns.keys import KEYS, ExampleKeys
 from dlrun.data.files.data_file import advice_on_absent
 from dlrun.data.files.keys import FileKeys
 from dlrun.data.files.locate import open_file
@@ -24,9 +26,9 @@ from dlrun.data.images.input import ImageInput
 from dlrun.data.images.loading import choose_form, image_targets, load_splits, numbered_files, read_headers
 from dlrun.data.labels import Task
 from dlrun.data.preprocess import ArrayPreprocess, measure_columns
-from dlrun.data.splits import Split
+from dlrun.data.splits import Array, Split
 from dlrun.errors import DataError
-from dlrun.signature import Description, Features
+from dlrun.signature import Description, Features, Target
 from dlrun.system.paths import FROM_WHERE
 
 _SCALE = 1 / 255
@@ -36,9 +38,12 @@ _FOR_A_LIST = {
 }  # fmt: skip
 """Keys for a file that lists images, with their defaults."""
 
+_DESCRIBED_BYTES = 1 << 23
+"""Lists up to this size are read when a spec is validated, to know the splits that a column gives."""
+
 
 @datasets.register("images")
-class Images(FileKeys, ImageSource):
+class Images(FileKeys, ExampleKeys, ImageSource):
     """JPEG, PNG, GIF, BMP, WebP, TIFF and PPM files: a folder for each class, or a file that lists paths and labels."""
 
     place_keys = ("path", "test_path", "validation_path")
@@ -94,6 +99,9 @@ class Images(FileKeys, ImageSource):
                 if getattr(self, key) != usual:
                     expected = str(usual).lower() if isinstance(usual, bool) else str(usual or "no key")
                     yield FieldProblem((key,), f"{key} is for a list of images, but path is a folder", expected)
+        yield from self.example_problems({"image_column": (self.image_column,), "label_column": self._labels})
+        yield from self._folder_problems()
+        if not is_path_table(self.path):
             return
         yield from self.name_problems()
         try:
@@ -102,11 +110,35 @@ class Images(FileKeys, ImageSource):
         except DataError:  # load() raises it: the data is wrong, not the spec
             return
         yield from self.format_problems((file,), self.path)
-        for key in ("image_column", "label_column"):
+        for key in ("image_column", "label_column", *KEYS):
             name = getattr(self, key)
             if name is not None and name not in file.names:
                 expected, hint = advice_on_absent(name, file.names, row_like=file.row_like)
                 yield FieldProblem((key,), f"{self.path} has no column {name!r}", expected, hint)
+
+    def _folder_problems(self) -> Iterator[FieldProblem]:
+        """Yield the keys that name a column of a list where a folder gives the images."""
+        folders = [place for place in (self.path, self.test_path, self.validation_path) if place is not None]
+        folder = next((place for place in folders if not is_path_table(place)), None)
+        if folder is None:
+            return
+        for key, name in self.described_by.items():
+            what = f"{name!r} is a column of a list of images, but {folder} is a folder, which has no columns"
+            hint = "list the images with this column in a file"
+            if key == "split":
+                hint += "; or divide them into folders train, validation and test, without the key split"
+            yield FieldProblem((key,), what, "a .csv, .tsv, .parquet or .jsonl file of paths and labels", hint)
+
+    def split_keys(self) -> Mapping[str, str]:
+        """Return the splits other than `train` that are given by keys, also those in the split column of a list."""
+        given = {**super().split_keys()}
+        if self.split is not None and (self.test or self.validation or self.fold) and is_path_table(self.path):
+            with suppress(DataError, OSError):  # load() raises it: the data is wrong, not the spec
+                path = Path(self.path).expanduser()
+                if path.stat().st_size <= _DESCRIBED_BYTES:
+                    splits = read_written(_blocks({"train": self._listed_table(path)}, self), self).splits
+                    given |= {name: "split" for name in splits if name != "train"}
+        return given
 
     def places(self) -> tuple[Path, ...]:
         """Return the folders, the lists, and every image in the lists."""
@@ -127,13 +159,15 @@ class Images(FileKeys, ImageSource):
         """
         try:
             lists = self.lists()
-            _, target, _ = image_targets(lists)
+            labels, target, _ = image_targets(lists)
             first = scan(lists["train"].paths()[:1])
             form = choose_form({"train": first}, size=self.size, channels=self.channels, fit=self.fit)
+            sizes = self.sizes({name: len(images) for name, images in lists.items()})
+            if self.described_by:
+                sizes = {name: len(split) for name, split in self._divided(lists, labels, target)[0].items()}
         except DataError:  # load() raises it: the data is wrong, not the spec
             return None
-        sizes = {name: len(images) for name, images in lists.items()}
-        return Description(Features("image", form.shape), target, self.sizes(sizes))
+        return Description(Features("image", form.shape), target, sizes)
 
     def check_files(self) -> None:
         """List the images without opening them.
@@ -153,8 +187,7 @@ class Images(FileKeys, ImageSource):
             return
         lists = self.lists()
         labels, target, _ = image_targets(lists)
-        splits = {name: Split(np.arange(len(images)), labels.get(name)) for name, images in lists.items()}
-        self.hold_out(splits, by_class=target is not None and target.kind == "classes")
+        self._divided(lists, labels, target)
 
     def load(self) -> Dataset:
         """Read the headers of all files, choose the image size, hold out test and validation examples, and decode.
@@ -167,8 +200,7 @@ class Images(FileKeys, ImageSource):
         labels, target, target_notes = image_targets(lists)
         lists, scans, notes = read_headers(lists, labels, skip=self.corrupt == "skip")
         form = choose_form(scans, size=self.size, channels=self.channels, fit=self.fit)
-        by_class = target is not None and target.kind == "classes"
-        arranged, held_out = self.hold_out(numbered_files(lists), by_class=by_class)
+        arranged, held_out = self._divided(lists, {name: images.labels for name, images in lists.items()}, target)
         splits, fingerprint, kept = load_splits(lists, scans, form, arranged, skip=self.corrupt == "skip")
         steps: dict[str, Any] = {}
         if self.standardize:
@@ -183,7 +215,25 @@ class Images(FileKeys, ImageSource):
             (*target_notes, *notes, *held_out, *kept),
             raw=self._input(form),
             augmentation=self.augmentation,
+            weight=self.weight or "",
         )
+
+    def _divided(
+        self, lists: Mapping[str, ImageList], labels: Mapping[str, Array | None], target: Target | None
+    ) -> tuple[dict[str, Split], tuple[str, ...]]:
+        """Divide the listed files by the columns that describe them, and hold out test and validation files.
+
+        Returns:
+            Splits of file numbers, and a note on each choice.
+        """
+        given, of_column = numbered_files(lists, labels), ()  # type: dict[str, Split], tuple[str, ...]
+        if self.described_by:
+            columns, place = read_written(_blocks(lists, self), self), lambda number: _place(lists, number)
+            given, of_column = divide_examples(given, columns, self, keys=self, place=place)
+        arranged, held_out = self.hold_out(given, by_class=target is not None and target.kind == "classes")
+        if self.weight is not None and (weight := arranged["train"].weight) is not None:
+            of_column = (*of_column, weight_note(weight, self.weight, noun="image"))
+        return arranged, (*of_column, *held_out)
 
     def lists(self) -> dict[str, ImageList]:
         """List the files of each split before anything is held out, without opening them.
@@ -210,10 +260,35 @@ class Images(FileKeys, ImageSource):
             delimiter=known.delimiter,
             encoding=known.encoding,
             quoted=known.quoted,
+            weight=self.weight,
         )
 
+    @property
+    def _labels(self) -> tuple[str, ...]:
+        return () if self.label_column is None else (self.label_column,)
+
     def _listed_table(self, path: Path, *, has_labels: bool = True) -> ImageList:
-        label = self.label_column if has_labels else None
+        """Read a list, with the columns that describe the images; without labels only their paths."""
         return list_table(
-            path, image_column=self.image_column, label_column=label, task=self.task, file_format=self.file_format
+            path,
+            image_column=self.image_column,
+            label_column=self.label_column if has_labels else None,
+            task=self.task,
+            file_format=self.file_format,
+            keep=tuple(self.example_columns) if has_labels else (),
         )
+
+
+def _blocks(lists: Mapping[str, ImageList], keys: ExampleKeys) -> Iterator[WrittenBlock]:
+    """Yield the columns of each list that describe its images."""
+    for images in lists.values():
+        yield [images.kept[name] for name in keys.example_columns], images.place
+
+
+def _place(lists: Mapping[str, ImageList], number: int) -> str:
+    """Return the place of a file that is counted through all lists."""
+    for images in lists.values():
+        if number < len(images):
+            return images.place(number)
+        number -= len(images)
+    raise IndexError(number)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from dlrun.component import FieldProblem
+from dlrun.component import AbsentKey, FieldProblem
 from dlrun.data.columns import ColumnKeys, name_problem
 from dlrun.data.dataset import HeldOut, Source
 from dlrun.data.table.keys import Names
@@ -19,6 +19,14 @@ from dlrun.system.paths import FROM_WHERE
 class SeriesKeys(ColumnKeys, Source, abc.ABC):
     """The YAML keys of a series."""
 
+    absent_keys: ClassVar[Mapping[str, AbsentKey]] = {
+        "group": AbsentKey(
+            "whose splits follow the time of all rows, so no group can be held out",
+            "train each series by a config of its own",
+        ),
+        "split": AbsentKey("whose splits follow the time of the rows", "set validation and test to fractions"),
+        "weight": AbsentKey("whose examples are windows of several rows, so a row has no weight of its own"),
+    }
     place_keys = ("path",)
     path_keys = place_keys
     reach_keys = ("path",)

@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from dlrun.data.columns import CodedRows
 from dlrun.data.example_columns.columns import ExampleColumns, refuse_missing_groups, refuse_shared_groups
+from dlrun.data.example_columns.division import refuse_given_twice
 from dlrun.data.splits import Array, Split
 from dlrun.data.table.keys import TableKeys
-from dlrun.errors import DataError
 
 Indices = npt.NDArray[np.integer[Any]]
 
@@ -39,15 +39,7 @@ def given_parts(
     if described.split is None:
         return parts
     parts = described.divided(parts["train"])
-    for name in ("test", "validation"):
-        if name in parts and getattr(source, name):
-            what = (
-                f"{name}: {getattr(source, name)} would hold out rows, but the column {source.split!r} gives a {name}"
-            )
-            raise DataError(f"{what} split", expected="only one of them", hint=f"remove the key {name}")
-    if "validation" in parts and source.fold is not None:
-        what = f"folds give the validation split, but the column {source.split!r} gives one, too"
-        raise DataError(what, expected="only one of them", hint="remove the key split, or the section folds")
+    refuse_given_twice(parts, source, column=source.split or "")
     found = ", ".join(f"{len(rows):,} for {'training' if name == 'train' else name}" for name, rows in parts.items())
     notes.append(f"split: {found}, by the column {source.split}")
     return parts

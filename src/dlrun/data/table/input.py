@@ -165,7 +165,7 @@ class TableInput(RawInput):
         """Return the column of weights if the table has it; otherwise None, and a message if the run had one."""
         if self.weight is None or self.weight.name in table.known_names:
             return self.weight, ""
-        return None, f"{table.label} has no weights (column {self.weight.name!r}), so every row counts once"
+        return None, self.weight.absent(table.label)
 
     def _has_target(self, table: TableFiles, block: RawBlock) -> Array:
         """Return which rows have all targets. Others are an error, unless the spec drops them."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from dlrun.data.example_columns.columns import WeightColumn
 from dlrun.data.raw_input import Array, Examples, RawInput
 from dlrun.data.text.corpus import Named
 from dlrun.data.text.files import files_of
@@ -38,6 +39,7 @@ class TextInput(RawInput):
         vocabulary: Known tokens in the order of their ids, which begin at 2.
         sequence_length: Number of tokens of a text to use.
         type: Discriminator of the kinds of raw input.
+        weight: Column of the weights of texts, which only an evaluation reads; None if all count once.
     """
 
     reading: TextReading
@@ -46,6 +48,12 @@ class TextInput(RawInput):
     vocabulary: tuple[str, ...]
     sequence_length: int
     type: Literal["text"] = "text"
+    weight: str | None = None
+
+    @property
+    def reads_weights(self) -> bool:
+        """Whether the run has a column of weights."""
+        return self.weight is not None
 
     def encoder(self) -> Encoder:
         """Return the encoder from a text to token ids."""
@@ -57,7 +65,14 @@ class TextInput(RawInput):
         A single `.txt` file contains one text per line; in a folder each `.txt` file is one text.
         """
         files, encode = files_of(source, self.reading), self.encoder()
-        doubts = "; ".join(warning for file in files for warning in file.warnings())
+        doubts = [warning for file in files for warning in file.warnings()]
+        weight = WeightColumn(self.weight) if self.weight is not None and target is not None else None
+        if weight is not None and any(weight.name not in file.names() for file in files):
+            doubts.append(weight.absent(source, noun="text"))
+            weight = None
+        if weight is not None:
+            reading = replace(self.reading, keep=(*self.reading.keep, weight.name))
+            files = tuple(replace(file, reading=reading) for file in files)
         rows = (Named(file, row) for file in files for row in file.rows(labelled=target is not None))
         while batch := list(itertools.islice(rows, at_once)):
             stored = np.zeros((len(batch), self.sequence_length), np.int32)
@@ -69,11 +84,12 @@ class TextInput(RawInput):
                 stored,
                 None if target is None else _targets(batch, target),
                 tuple(named.row.text for named in batch),
-                doubts,
+                "; ".join(doubts),
                 kept={name: [named.row.kept[n] for named in batch] for n, name in enumerate(self.reading.keep)},
+                weight=None if weight is None else _weights(batch, weight),
             )
             # The warnings are about the files, so only the first block reports them.
-            doubts = ""
+            doubts = []
 
     def read_as(self, dataset: Any) -> TextInput:
         """Return this input with the dataset's settings for the first line and for standard input."""
@@ -139,6 +155,10 @@ def _targets(batch: list[Named], target: Target) -> Array:
     # float32 would merge neighbouring large numbers before the mean is subtracted, so keep float64 until then.
     is_far_from_0 = any(abs(mean) >= _WHOLE_IN_FLOAT32 for mean in target.mean)
     return np.array([_number(named) for named in batch], np.float64 if is_far_from_0 else np.float32)
+
+
+def _weights(batch: list[Named], weight: WeightColumn) -> Array:
+    return weight.read_written([named.row.kept[-1] for named in batch], lambda row: batch[row].place)
 
 
 def _class(named: Named, index: Mapping[str, int]) -> int:

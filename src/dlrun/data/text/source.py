@@ -15,7 +15,8 @@ from pydantic import Field
 from dlrun.component import FieldProblem
 from dlrun.data.columns import take_rows, written_values
 from dlrun.data.dataset import Dataset, Source, datasets
-from dlrun.data.example_columns.keys import SplitColumnKeys
+from dlrun.data.example_columns.columns import weight_note
+from dlrun.data.example_columns.keys import ExampleKeys
 from dlrun.data.files.data_file import advice_on_absent
 from dlrun.data.files.encoding import notes_of
 from dlrun.data.files.json_lines import JsonLinesFile
@@ -41,7 +42,7 @@ _DESCRIBED_BYTES = 2**22
 
 
 @datasets.register("text")
-class Text(TextKeys, FileKeys, SplitColumnKeys, Source):
+class Text(TextKeys, FileKeys, ExampleKeys, Source):
     """Texts from your own files, with a class or a number to predict."""
 
     place_keys = ("path", "test_path", "validation_path")
@@ -163,6 +164,8 @@ class Text(TextKeys, FileKeys, SplitColumnKeys, Source):
         splits, held_out = self.hold_out(given, by_class=target.kind == "classes")
         if target.kind == "values":
             target = _scaled(target, splits["train"])
+        if self.weight is not None and (weight := splits["train"].weight) is not None:
+            of_column = (*of_column, weight_note(weight, self.weight, noun="text"))
         made = vectorize(corpora, splits, keys=self, reading=self._reading)
         files = [file for corpus in corpora.values() for file in corpus.files]
         detected = (found for file in files for found in file.detected())
@@ -176,8 +179,9 @@ class Text(TextKeys, FileKeys, SplitColumnKeys, Source):
             made.splits,
             fingerprint_of(made.splits),
             (*remarks, note, *of_column, *held_out, *made.notes),
-            raw=made.raw,
+            raw=replace(made.raw, weight=self.weight),
             warnings=tuple(warning for file in files for warning in file.warnings()),
+            weight=self.weight or "",
         )
 
     @property

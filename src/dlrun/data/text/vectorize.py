@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -139,4 +139,5 @@ def _empty(split: Split, length: int, *, in_memory: bool) -> Split:
     shape = (len(split), length)
     features = np.zeros(shape, np.int32) if in_memory else scratch_array(shape, "int32")
     origins = np.empty(len(split), object) if len(split) <= _ORIGINS else None
-    return Split(features, split.target, origins=origins, lengths=np.zeros(len(split), np.int32), rows=split.rows)
+    lengths = np.zeros(len(split), np.int32)
+    return replace(split, features=features, origins=origins, lengths=lengths, group=None)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
+from dlrun.component import AbsentKey
 from dlrun.data.columns import ColumnKeys
 from dlrun.data.dataset import Dataset, ImageSource, Resize, datasets
 from dlrun.data.preprocess import ArrayPreprocess, measure_columns
@@ -49,6 +51,11 @@ def _check_name(name: str) -> str:
 @datasets.register("tfds")
 class Tfds(ImageSource):
     """An image, text, table or array dataset of tensorflow-datasets with a class label."""
+
+    absent_keys: ClassVar[Mapping[str, AbsentKey]] = {
+        **ImageSource.absent_keys,
+        "split": AbsentKey("which has splits of its own", "validation: NAME takes one of them"),
+    }
 
     name: Annotated[str, AfterValidator(_check_name)] = Field(
         description="Name in tensorflow-datasets, optionally with a config and a version: mnist, emnist/letters, "
