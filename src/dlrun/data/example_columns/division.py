@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from dlrun.data.columns.texts import MISSING_VALUES, known_values
-from dlrun.data.dataset import Source
+from dlrun.data.division.folds import Fold
 from dlrun.data.example_columns.columns import (
     SPLITS,
     ExampleColumns,
@@ -19,6 +20,18 @@ from dlrun.data.example_columns.columns import (
 from dlrun.data.example_columns.keys import ExampleKeys
 from dlrun.data.splits import Split
 from dlrun.errors import DataError
+
+
+class HoldsOut(Protocol):
+    """The keys of a dataset for what is held out."""
+
+    @property
+    def test(self) -> float: ...  # noqa: D102
+    @property
+    def validation(self) -> float | str: ...  # noqa: D102
+    @property
+    def fold(self) -> Fold | None: ...  # noqa: D102
+
 
 WrittenBlock = tuple[Sequence[Sequence[str | None]], Place]
 """The values of the columns for some examples as they are written, column by column, and the place of an example."""
@@ -45,7 +58,7 @@ def read_written(blocks: Iterable[WrittenBlock], keys: ExampleKeys) -> ExampleCo
 
 
 def divide_examples(
-    splits: Mapping[str, Split], columns: ExampleColumns, source: Source, *, keys: ExampleKeys, place: Place
+    splits: Mapping[str, Split], columns: ExampleColumns, source: HoldsOut, *, keys: ExampleKeys, place: Place
 ) -> tuple[dict[str, Split], tuple[str, ...]]:
     """Return the splits that the files and the split column give, with the groups and weights of the examples.
 
@@ -81,7 +94,7 @@ def divide_examples(
     return given, notes
 
 
-def refuse_given_twice(given: Iterable[str], source: Source, *, column: str) -> None:
+def refuse_given_twice(given: Iterable[str], source: HoldsOut, *, column: str) -> None:
     """Check that no split is given by a column and held out, too.
 
     Args:
