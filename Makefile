@@ -7,6 +7,9 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
+# Some machines ask Python to keep no bytecode; each of the tests' many processes would compile dlrun anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: setup train test check fix docs soak bench constraints clean
 
 setup: $(INSTALLED)

@@ -1,5 +1,6 @@
 """What every test may use: the shared data, where this machine has it, and commands as processes that start at once."""
 
+import gc
 import json
 import os
 import signal
@@ -119,6 +120,25 @@ class ForkServer:
     def close(self) -> None:
         self._server.kill()
         self._server.communicate()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _writes_are_not_waited_for() -> Iterator[None]:
+    """No test pulls the plug, and one training waits for the disk fifty times; real commands still do.
+
+    In place of `os.fsync` stands what refuses a handle that is closed just the same.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", os.fstat)
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _garbage_is_looked_for_among_new_objects() -> Iterator[None]:
+    """Each training asks for full collections, which would pass through all that earlier modules have left behind."""
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -50,6 +50,7 @@ OPERATIONS = ("open", "write", "truncate", "fsync", "mkdir", "rename", "link", "
 
 def serve() -> None:
     start_tensorflow()
+    os.fsync = os.fstat  # type: ignore[assignment]  # as in conftest.py: nobody pulls the plug
     for name in PRELOADED:
         importlib.import_module(name)
     running: dict[int, str] = {}
