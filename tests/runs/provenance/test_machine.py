@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,12 @@ def test_packages_are_sorted_and_pinned_each_once() -> None:
     assert names == sorted(set(names))
     assert all(line.partition("==")[2] for line in lines)
     assert "pytest" in names
+
+
+def test_packages_are_those_of_their_metadata() -> None:
+    stored = {f"{package.metadata['Name']}=={package.version}" for package in distributions()}
+    assert stored >= set(provenance.packages_text().splitlines())
+    assert len(provenance.packages_text().splitlines()) == len({each.partition("==")[0].casefold() for each in stored})
 
 
 def test_the_machine_is_described_in_numbers() -> None:

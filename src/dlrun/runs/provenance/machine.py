@@ -6,10 +6,12 @@ import contextlib
 import importlib.metadata
 import os
 import platform
+import re
 from pathlib import Path
 from typing import Any
 
 _PACKAGES = ("dlrun", "tensorflow", "keras", "numpy")
+_FIELD = re.compile(r"^(Name|Version): *(\S+)", re.MULTILINE)
 
 
 def versions() -> dict[str, str]:
@@ -25,11 +27,12 @@ def packages_text() -> str:
     """Return all installed packages, sorted, one `name==version` per line, in the format of `pip install -r`."""
     found: dict[str, str] = {}
     for package in importlib.metadata.distributions():
-        metadata = package.metadata  # parsed again on each access
-        name = metadata["Name"]
-        if name:  # missing for a package that was only partly removed
+        # Parsing all metadata of all packages, descriptions included, would take a tenth of a short training.
+        text = package.read_text("METADATA") or package.read_text("PKG-INFO") or ""
+        fields = dict(_FIELD.findall(text.partition("\n\n")[0]))
+        if name := fields.get("Name"):  # missing for a package that was only partly removed
             # Python imports the first one on the path.
-            found.setdefault(name.casefold(), f"{name}=={metadata['Version']}")
+            found.setdefault(name.casefold(), f"{name}=={fields.get('Version')}")
     return "".join(f"{found[key]}\n" for key in sorted(found))
 
 
