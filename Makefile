@@ -25,8 +25,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 train: $(INSTALLED)
 	@$(BIN)/dlrun train configs/digits_cnn.yaml
 
+# tests/conftest.py brings the slow files to the front, so that none of them is the last and alone.
 test: $(INSTALLED)
-	@$(BIN)/python -m pytest -m "not soak" --numprocesses 2 --dist loadfile
+	@$(BIN)/python -m pytest -m "not soak" --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: $(INSTALLED)
 	@$(BIN)/ruff format --check --quiet . || { echo "not formatted: make fix"; exit 1; }
