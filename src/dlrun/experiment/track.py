@@ -171,7 +171,7 @@ class TrackerListener:
                 self._give_up(error.what)
                 return
         if failure is not None:
-            self._give_up(_first_line(failure))
+            self._give_up(failure_text(failure))
 
     def _give_up(self, reason: str) -> None:
         self._background = None
@@ -195,7 +195,8 @@ def _log_file(journal: Journal, *, path: Path, name: str) -> None:
     journal.log_file(path, name=name)
 
 
-def _first_line(error: Exception) -> str:
+def failure_text(error: Exception) -> str:
+    """Return why a tracker has failed in one line, without a password."""
     text = error.what if isinstance(error, DlrunError) else str(error)
     line = next(iter(text.strip().splitlines()), "") or type(error).__name__
     line = _PASSWORD.sub("//", line)

@@ -110,6 +110,7 @@ def open_journal(run: RunFacts, *, uri: str | None, experiment: str | None, know
         known_id: Id of the earlier MLflow run of this run, if any.
     """
     from mlflow import MlflowClient
+    from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
     client = MlflowClient(tracking_uri=uri)
     found = _known_run(client, run, known_id)
@@ -124,6 +125,8 @@ def open_journal(run: RunFacts, *, uri: str | None, experiment: str | None, know
         if commit := run.tags.get("git_commit"):
             tags["mlflow.source.git.commit"] = commit
         tags[_RUN_TAG] = run.id
+        if run.parent is not None:
+            tags[MLFLOW_PARENT_RUN_ID] = run.parent
         found = client.create_run(experiment_id, run_name=run.id, tags=tags)
     journal = MLflowJournal(client, found)
     journal.log_tags(run.tags)

@@ -26,12 +26,15 @@ class RunFacts:
         tags: `run_id`, `version` (of dlrun), `dataset_fingerprint`, and in a repository `git_commit`.
         goes_on: Whether the run is resumed. It may then have a journal whose id it never stored, because the server or
             the run stopped while the journal was created.
+        parent: Id of the journal of the search whose trial the run is; None for any other run. A search has a journal
+            like a run, with its name as its id and without epochs. A tracker that has no groups of runs ignores it.
     """
 
     id: str
     params: Mapping[str, str]
     tags: Mapping[str, str]
     goes_on: bool = False
+    parent: str | None = None
 
 
 class Journal(abc.ABC):

@@ -41,6 +41,14 @@ def test_a_winner_that_is_no_better_than_the_naive_prediction_is_not_praised() -
     )
 
 
+def test_the_test_score_of_an_earlier_winner_is_not_that_of_a_better_trial_found_since() -> None:
+    winner = Winner(1, "a-run", {"test": ({"accuracy": 0.8},)}, {"test": {"accuracy": 0.1}}, "")
+    assert "test accuracy" in text_of(outcome(trial(1, 0.9), winner=winner))
+    text = text_of(outcome(trial(1, 0.9), trial(2, 0.95), winner=winner, is_complete=False))
+    assert "test accuracy" not in text
+    assert "a-run" not in text
+
+
 def test_several_seeds_have_means_with_their_spread_and_a_tie_is_named() -> None:
     trials = [trial(1, results=((0.90, 0.94),)), trial(2, results=((0.91, 0.92),)), trial(3, results=((0.5, 0.51),))]
     winner = Winner(1, "a-run", {"test": ({"accuracy": 0.8}, {"accuracy": 0.9})}, {}, "")

@@ -26,8 +26,14 @@ def headline(outcome: SearchOutcome) -> Iterator[Markup]:
     if best is not None and len(outcome.objectives) == 1:
         yield tag("h2", f"Trial {best.number}, the best")
         yield facts(best.values)
-        if outcome.winner is not None:
-            yield from _winner_scores(outcome.winner)
+        if (winner := current_winner(outcome)) is not None:
+            yield from _winner_scores(winner)
+
+
+def current_winner(outcome: SearchOutcome) -> Winner | None:
+    """Return the winner with its scores on held-out data; None if a better trial has been found since."""
+    winner, best = outcome.winner, outcome.best
+    return winner if winner is not None and best is not None and winner.trial == best.number else None
 
 
 def costs(outcome: SearchOutcome) -> Markup:
@@ -80,7 +86,7 @@ def _verdicts(outcome: SearchOutcome) -> Iterator[tuple[str, str]]:
 
 def _against_naive(outcome: SearchOutcome) -> Iterator[tuple[str, str]]:
     """Yield whether the winner is better than a prediction without a model, on the split that nothing was chosen on."""
-    winner, objective = outcome.winner, outcome.objectives[0]
+    winner, objective = current_winner(outcome), outcome.objectives[0]
     if winner is None:
         return
     name = objective.name.removeprefix(_VALIDATION)
@@ -106,14 +112,14 @@ def _score_boxes(outcome: SearchOutcome) -> Iterator[tuple[str, str]]:
         return
     arrow = " ↑" if objective.larger_is_better else " ↓"
     yield _with_spread([best.scores[0]], best.deviation), objective.name + arrow
-    if outcome.winner is not None:
+    if (winner := current_winner(outcome)) is not None:
         name = objective.name.removeprefix(_VALIDATION)
-        tested = [scores.get(name) for scores in outcome.winner.scores.get(_TEST, ())]
+        tested = [scores.get(name) for scores in winner.scores.get(_TEST, ())]
         if mean_of(tested) is not None:
             yield _with_spread(tested, _spread(tested)), f"test {name}{arrow}, scored once"
-        naive = outcome.winner.naive.get(_TEST, {}).get(name)
+        naive = winner.naive.get(_TEST, {}).get(name)
         if naive is not None:
-            yield number(naive), f"test {name} of {outcome.winner.baseline or 'a prediction without a model'}"
+            yield number(naive), f"test {name} of {winner.baseline or 'a prediction without a model'}"
 
 
 def _cost_boxes(outcome: SearchOutcome) -> Iterator[tuple[str, str]]:

@@ -11,7 +11,7 @@ from dlrun.report.markup import Markup, data_url, document, image, section, tag
 from dlrun.search.outcome import SearchOutcome
 from dlrun.search.page.axes import key_axes
 from dlrun.search.page.front import front_table
-from dlrun.search.page.headline import costs, headline
+from dlrun.search.page.headline import costs, current_winner, headline
 from dlrun.search.page.importance import importance_text
 from dlrun.search.page.parallel import MOST_LINES
 from dlrun.search.page.progress import progress_legend
@@ -102,13 +102,14 @@ def _next_steps(outcome: SearchOutcome) -> Iterator[Markup]:
     if outcome.best is not None:
         lines.append(f"dlrun search best {name} -o best.yaml    # the best trial as a config")
         lines.append("dlrun train best.yaml")
-    if outcome.winner is not None:
-        run = shlex.quote(outcome.winner.run)
+    winner = current_winner(outcome)
+    if winner is not None:
+        run = shlex.quote(winner.run)
         lines += [f"dlrun eval {run}", f"dlrun export {run}"]
     yield tag("pre", "\n".join(lines))
     go_on = "The command that started the search goes on with it; with more trials or minutes it looks further."
     yield tag("p", go_on, class_="soft")
-    if outcome.winner is not None:
+    if winner is not None:
         # Searches are in `runs/searches/NAME`, beside the runs of their trials.
-        link = tag("a", "The report of the winner", href=f"../../{quote(outcome.winner.run)}/report.html")
+        link = tag("a", "The report of the winner", href=f"../../{quote(winner.run)}/report.html")
         yield tag("p", link, " has its curves and predictions.")
