@@ -13,6 +13,7 @@ from dlrun.data.division.folds import Folds
 from dlrun.spec.decision import DecisionRule
 from dlrun.spec.describe import describe_component, describe_keys, list_components
 from dlrun.spec.schema import json_schema
+from dlrun.spec.search.section import SearchKeys
 from dlrun.spec.types import EvaluationKeys, Training
 
 PAGE = Path(__file__).with_name("config.md")
@@ -44,6 +45,9 @@ def _generated() -> Iterator[str]:
     yield from _heading("decision", 2)
     yield "What is chosen on the validation split at the end of the training: the keys under `decision:`.\n"
     yield from _table(describe_keys(DecisionRule))
+    yield from _heading("search", 2)
+    yield "Which keys to vary, and how: the keys under `search:`. [Search](search.md) explains them.\n"
+    yield from _table(describe_keys(SearchKeys))
     listed = list_components()
     for kind in _SECTIONS:
         yield from _heading(kind, 2)

@@ -208,7 +208,11 @@ training: {epochs: 5, report: false}
 
 def test_events_come_in_order_and_carry_the_rows_of_the_log(tmp_path: Path) -> None:
     events: list[Event] = []
-    result = train(tmp_path, listener=events.append)
+    search = "search={space: {model.dropout: {low: 0, high: 0.5}}}"
+    result = train(tmp_path, "dataset.validation=0.1", search, listener=events.append)
+    (told,) = [event.text for event in events if isinstance(event, Note) and event.subject == "search"]
+    assert "trains the config as it is; dlrun search" in told
+    assert "search" not in result.folder.spec_yaml.read_text()
     kinds = list(dict.fromkeys(type(event) for event in events if not isinstance(event, Note)))
     assert kinds[:5] == [RunCreated, TrainingStarted, StepsDone, EpochDone, TrainingDone]
     rows = [dict(event.row) for event in events if isinstance(event, EpochDone)]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 
 from dlrun.data.division.folds import Fold
 from dlrun.errors import UsageError
+from dlrun.spec.search.space import Categorical, Option, Space, shown_values
 
 SEED, FOLD, REPEAT = "seed", "fold", "repeat"
 LARGEST_BATCH = 10_000
@@ -60,16 +60,15 @@ def combine(
     """
     axes = [*map(_parse_grid, grids), *([(SEED, parse_seeds(seeds))] if seeds else [])]
     _check_keys([key for key, _ in axes], overrides)
-    size = len(configs)
-    for _, values in axes:
-        size *= len(values)
+    # The values are enumerated as those of a grid search, and stay the texts that they are.
+    grid = Space(tuple(Categorical(key, key, tuple(Option(value, value) for value in values)) for key, values in axes))
+    size = len(configs) * (grid.size or 0)
     if size > LARGEST_BATCH:
         raise UsageError(f"the batch would have {size:,} runs", expected=f"at most {LARGEST_BATCH:,}")
-    pairs = [[(key, value) for value in values] for key, values in axes]
     return tuple(
         Combination(config, (*overrides, *(f"{key}={value}" for key, value in values)), values)
         for config in configs
-        for values in product(*pairs)
+        for values in (shown_values(grid, point) for point in grid.points())
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dlrun.spec.checks.search.summary import most_trials
 from dlrun.spec.parse import read_config
 from dlrun.system.tensorflow_start import start_tensorflow
 from dlrun.training.progress.events import Listener, only_warnings, silent
@@ -39,9 +40,10 @@ def plan(
         DataError: The data is missing or wrong.
     """
     file = read_config(config, overrides, trust_plugins=trust_plugins)
-    runs = len(file.spec.of_folds())
+    runs, search = len(file.spec.of_folds()), file.spec.search
+    trials = 0 if search is None else (most_trials(search) or 0) * search.keys.seeds
     start_tensorflow()
     from dlrun.training.plan import make_plan
     from dlrun.training.setup import assemble
 
-    return replace(make_plan(assemble(file.first_fold(), listener=only_warnings(listener))), runs=runs)
+    return replace(make_plan(assemble(file.first_fold(), listener=only_warnings(listener))), runs=runs, trials=trials)

@@ -108,6 +108,7 @@ def train_file(
         with session.recording(file) as run:
             announce_run(run)
             warn_of_signature(run)
+            tell_of_search(file, run)
             setup = assemble_run(file, run)
             warn_of_data(setup, run)
             scores = train_assembled(setup, run)
@@ -131,6 +132,13 @@ def warn_of_signature(run: Session) -> None:
     """Warn of a run that cannot be signed: later commands will take it for one that was made elsewhere."""
     if text := run.folder.read_record().signature_note:
         run.listener(Note("warning", text))
+
+
+def tell_of_search(file: SpecFile, run: Session) -> None:
+    """Say that the section `search` has no effect on a training."""
+    if file.spec.search is not None and run.cluster.is_chief:
+        config = file.path if file.text is None else "CONFIG"
+        run.listener(Note("search", f"this trains the config as it is; dlrun search {config} varies its keys"))
 
 
 def warn_of_data(setup: TrainingSetup, run: Session) -> None:

@@ -15,13 +15,19 @@ from dlrun.keras_table.component import part_class
 from dlrun.metrics.metric import metrics
 from dlrun.names import nearest
 from dlrun.registry import Registry
-from dlrun.spec.expectation import expectation, groups_in
+from dlrun.spec.expectation import expectation, groups_in, holds_names
+from dlrun.spec.search.section import SearchKeys
 from dlrun.spec.sections import SECTIONS
 from dlrun.spec.types import EvaluationKeys, Training
 from dlrun.spec.validate import did_you_mean, shown
 
 REGISTRIES: dict[str, Registry[Any]] = {**SECTIONS, "metrics": metrics}
-SECTION_FIELDS: dict[str, type[BaseModel]] = {"training": Training, "evaluation": EvaluationKeys, "folds": Folds}
+SECTION_FIELDS: dict[str, type[BaseModel]] = {
+    "training": Training,
+    "evaluation": EvaluationKeys,
+    "folds": Folds,
+    "search": SearchKeys,
+}
 """The sections of a spec that have keys of their own instead of a component."""
 
 _LAYER = "layer"
@@ -91,5 +97,6 @@ def describe_keys(fields: type[BaseModel], *, above: str = "") -> Iterator[dict[
             "default": shown(plain),
             "description": field.description or "",
         }
+        below = f"{above}{name}.KEY." if holds_names(field.annotation) else f"{above}{name}."
         for group in groups_in(field.annotation):
-            yield from describe_keys(group, above=f"{above}{name}.")
+            yield from describe_keys(group, above=below)

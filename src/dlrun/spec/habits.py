@@ -184,11 +184,13 @@ def _keys_of_sections() -> Iterator[str]:
     from dlrun.models import models
     from dlrun.optimizers import optimizers
     from dlrun.spec.decision import DecisionRule
+    from dlrun.spec.search.section import SearchKeys
     from dlrun.spec.types import Spec, Training
 
     yield from (field.name for field in fields(Spec))
     yield from (f"training.{key}" for key in Training.model_fields)
     yield from (f"decision.{key}" for key in DecisionRule.model_fields)
+    yield from (f"search.{key}" for key in SearchKeys.model_fields if key != "seed")
     adam = optimizers.find("adam")
     yield from (f"optimizer.{key}" for key in (adam.model_fields if adam else ()))
     for section, registry in (("dataset", datasets), ("model", models)):

@@ -51,6 +51,8 @@ class TrainingPlan:
             number. Early stopping may end it sooner.
         left_out: Why a column of the data is not used as a feature, by the column's name.
         runs: The number of runs, one for each fold; the plan is that of the first.
+        trials: The largest number of runs of a search, for which the plan is that of the config itself; 0 without a
+            search, or without such a limit.
     """
 
     layers: tuple[LayerPlan, ...]
@@ -63,6 +65,7 @@ class TrainingPlan:
     seconds: float
     left_out: Mapping[str, str] = field(default_factory=dict)
     runs: int = 1
+    trials: int = 0
 
 
 def make_plan(setup: TrainingSetup) -> TrainingPlan:

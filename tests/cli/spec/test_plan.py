@@ -11,11 +11,16 @@ from command_line import CONFIG
 
 @pytest.mark.tensorflow
 def test_plan_counts_without_training(tmp_path: Path, dlrun: Any) -> None:
-    planned = json.loads(dlrun("plan", CONFIG, "--json", cwd=tmp_path).out)
+    search = "search={space: {training.batch_size: {choices: [16, 32]}}, seeds: 3, metric: val_loss}"
+    options = ("--set", "dataset.validation=0.1", "--set", search)
+    planned = json.loads(dlrun("plan", CONFIG, "--json", *options, cwd=tmp_path).out)
+    assert planned["trials"] == 6
     assert planned["parameters"] == 64 * 128 + 128 + 128 * 10 + 10
     assert planned["layers"][-1]["output_shape"] == [10]
     assert not (tmp_path / "runs").exists()
-    assert "memory" in dlrun("plan", CONFIG, cwd=tmp_path).out
+    shown = dlrun("plan", CONFIG, *options, cwd=tmp_path).out
+    assert "memory" in shown
+    assert "at most 6 such trainings" in shown
 
 
 @pytest.mark.tensorflow

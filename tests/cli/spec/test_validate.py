@@ -23,3 +23,17 @@ def test_validate_tells_how_many_runs_folds_are(dlrun: Any) -> None:
     done = dlrun("validate", CONFIG, *options, "folds={count: 3, repeats: 2}")
     assert "3 folds, repeated 2 times: 6 runs)" in " ".join(done.out.split())
     assert "no problems" in done.out
+
+
+def test_validate_tells_the_size_of_a_search(dlrun: Any) -> None:
+    options = ("--set", "dataset={type: builtin, name: digits, validation: 0.1}", "--set")
+    grid = "{space: {training.batch_size: {choices: [16, 32]}, model.dropout: {low: 0, high: 0.5, step: 0.1}}"
+    done = dlrun("validate", CONFIG, *options, f"search={grid}, sampler: grid, seeds: 2}}")
+    text = " ".join(done.out.split())
+    assert "search of 12 trials (grid), each with 2 seeds for the best val_loss, over the 12 points of" in text
+    assert text.endswith("training.batch_size, model.dropout")
+    endless = "{space: {model.l1: {low: 0, high: 1}}, minutes: 5, metric: [val_loss, parameters]}"
+    done = dlrun("validate", CONFIG, *options, f"search={endless}")
+    assert "search of 5 minutes (tpe) for the best val_loss and parameters, over model.l1" in " ".join(done.out.split())
+    written = json.loads(dlrun("validate", CONFIG, "--json", *options, f"search={endless}").out)
+    assert written["search"]["space"] == {"model.l1": {"low": 0, "high": 1, "log": False, "step": None}}

@@ -37,6 +37,9 @@ def plan(config: Config, overrides: Overrides, *, trust_plugins: TrustPlugins = 
     if planned.runs > 1:
         typer.echo(f"runs        {planned.runs:,}, one for each fold; this is the first")
     typer.echo(f"time        about {format_seconds(planned.seconds)} on this machine, if no early stopping ends it")
+    if planned.trials:
+        longest = format_seconds(planned.seconds * planned.trials)
+        typer.echo(f"search      at most {planned.trials:,} such trainings: about {longest}, one after the other")
     if planned.left_out:
         typer.echo(printable_cell(f"left out    {reasons(planned.left_out)}"))
     memory = ", ".join(f"{format_bytes(size)} {purpose}" for purpose, size in planned.memory.items())

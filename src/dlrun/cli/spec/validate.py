@@ -19,6 +19,7 @@ def validate(
     """
     from dlrun.cli.display.console import print_json
     from dlrun.data.columns import reasons
+    from dlrun.spec.checks.search.summary import describe_search
     from dlrun.spec.parse import read_spec
 
     file = read_spec(config, tuple(overrides), trust_plugins=trust_plugins)
@@ -31,9 +32,12 @@ def validate(
     elif description.left_out:
         tell(f"note: columns left out: {reasons(description.left_out)}")
     if as_json:
-        print_json(spec.plain())
+        search = {"search": spec.search.keys.model_dump(mode="json")} if spec.search is not None else {}
+        print_json(spec.plain() | search)
         return
     named = {"dataset": spec.dataset, "model": spec.model, "optimizer": spec.optimizer, "loss": spec.loss}
     parts = ", ".join(f"{kind} {component.type_name}" for kind, component in named.items())
     runs = f", {spec.folds.label}" if spec.folds else ""
     typer.echo(wrapped_message(f"{config}: no problems ({parts}{runs})", width_of(sys.stdout)))
+    if spec.search is not None:
+        typer.echo(wrapped_message(describe_search(spec), width_of(sys.stdout)))
