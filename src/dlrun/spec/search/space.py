@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import product
 from typing import Any
 
 Point = Mapping[str, float | int]
@@ -322,11 +321,13 @@ def _filled(
 
 
 def _enumerated(parameters: tuple[Parameter, ...]) -> Iterator[list[tuple[str, float | int]]]:
-    """Yield the values of every combination of parameters."""
-    # Lists and not iterators, since each is repeated for every value of those before it.
-    values = [list(_values_of(parameter)) for parameter in parameters]
-    for combination in product(*values):
-        yield [pair for pairs in combination for pair in pairs]
+    """Yield the values of every combination of parameters, one after the other: there may be millions."""
+    if not parameters:
+        yield []
+        return
+    for pairs in _values_of(parameters[0]):
+        for others in _enumerated(parameters[1:]):
+            yield [*pairs, *others]
 
 
 def _values_of(parameter: Parameter) -> Iterator[list[tuple[str, float | int]]]:

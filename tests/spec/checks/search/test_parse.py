@@ -156,6 +156,7 @@ MISTAKES = [
     (choosing("{values: [16, 32]}"), "values", "unknown key 'values'", "did you mean 'choices'?"),
     (choosing("[16, 32]"), "[16", "batch_size is [16, 32]", "{choices: [16, 32]}"),
     (choosing("{choices: []}"), "choices", "batch_size.choices is []", "a list"),
+    (choosing(f"{{choices: [{', '.join(map(str, range(1, 1002)))}]}}"), "1001", "1,001 choices", "at most 1,000"),
     (choosing("{choices: [16]}"), "space", "the space has a single point", "two or more"),
     (varying("optimizer", "{choices: [adma, sgd]}"), "adma", "unknown optimizer 'adma'", "did you mean 'adam'?"),
     (varying("model.type", "{choices: [mlp, cnn]}"), "cnn", "cannot be 'cnn': unknown key 'units'", "vary the whole"),
@@ -239,3 +240,9 @@ def test_with_minutes_there_is_no_limit_of_trials(tmp_path: Path) -> None:
     section = read(tmp_path, with_key("minutes: 30")).spec.search
     assert section is not None
     assert (section.keys.trials, section.keys.minutes) == (None, 30)
+
+
+def test_a_space_has_a_limited_number_of_keys(tmp_path: Path) -> None:
+    space = ", ".join(f"model.layers.{index}.units: {TWO}" for index in range(201))
+    (problem,) = problems(tmp_path, f"search: {{space: {{{space}}}}}\n")
+    assert (problem.what, problem.expected) == ("search.space has 201 keys", "at most 200")

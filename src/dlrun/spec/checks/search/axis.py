@@ -15,6 +15,7 @@ from dlrun.spec.search.space import Categorical, Number, Option, Parameter, yaml
 from dlrun.spec.validate import shown, validate
 from dlrun.yaml_tree.document import Node, Place
 
+MOST_CHOICES = 1000
 _FORMS = "low and high, or choices"
 
 
@@ -127,8 +128,12 @@ def _short(value: float) -> float | int:
 
 
 def _parse_choice(axis: Axis, problems: list[Problem]) -> Categorical:
-    options, seen = [], set[str]()
-    for index, node in enumerate(axis.node.entries["choices"].children()):
+    options, seen, nodes = [], set[str](), list(axis.node.entries["choices"].children())
+    if len(nodes) > MOST_CHOICES:
+        what = f"{axis.label} has {len(nodes):,} choices"
+        problems.append(nodes[MOST_CHOICES].place.problem(what, expected=f"at most {MOST_CHOICES:,}"))
+        return Categorical(axis.name, axis.path, ())
+    for index, node in enumerate(nodes):
         # As text, since 1, 1.0 and true are equal to Python.
         if (text := repr(node.plain())) in seen:
             what = f"{axis.label}.choices has {shown(node.plain())} twice"

@@ -38,7 +38,8 @@ def search_problems(draft: Draft, section: SearchSection, description: Descripti
         description: Description of the data; None if unknown, which skips some checks.
     """
     yield from _space_problems(section)
-    if draft.dataset is not None and not has_validation(draft.dataset, description):
+    is_known = draft.dataset is not None and description is not None
+    if draft.dataset is not None and is_known and not has_validation(draft.dataset, description):
         what = "a search is judged on the validation split, and there is none"
         yield FieldProblem(("search",), what, "a validation split", "--set dataset.validation=0.1")
     if draft.training is not None:

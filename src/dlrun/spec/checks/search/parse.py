@@ -10,6 +10,8 @@ from dlrun.spec.search.space import Parameter, Space
 from dlrun.spec.validate import correct_keys, shown, validate
 from dlrun.yaml_tree.document import Node, Place
 
+MOST_KEYS = 200
+
 
 def parse_search(document: Node) -> tuple[SearchSection | None, list[Problem]]:
     """Parse the section.
@@ -42,6 +44,10 @@ def parse_search(document: Node) -> tuple[SearchSection | None, list[Problem]]:
 
 def _parse_space(document: Node, space: Node, problems: list[Problem]) -> tuple[list[Parameter], dict[str, Node]]:
     """Return the parameters of a space, and those of its keys that are valid; add to `problems`."""
+    if len(space.entries) > MOST_KEYS:
+        what = f"search.space has {len(space.entries):,} keys"
+        problems.append(document.place_of(("search", "space")).problem(what, expected=f"at most {MOST_KEYS}"))
+        return [], {}
     problems += overlap_problems(space.key_places)
     parameters, valid = [], {}
     sections = [path.partition(".")[0] for path in space.entries]
