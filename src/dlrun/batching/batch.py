@@ -19,6 +19,7 @@ from dlrun.batching.slots import make_slots
 from dlrun.batching.state import GOOD, BatchEvent, BatchListener, BatchStarted, RunChanged, RunState, unheard
 from dlrun.batching.table import BatchTable, make_table
 from dlrun.errors import Interrupted, UsageError
+from dlrun.experiment.complete import lacks_scores
 from dlrun.runs import RUNS_DIR
 from dlrun.spec.types import Spec
 from dlrun.training.devices.cluster import read_cluster
@@ -175,5 +176,6 @@ class BatchSource:
         for number, state in self.states.items():
             identity = state.planned.identity
             found = same_files(like(known, identity), identity)
-            if found is not None:
+            # A run that a search has trained may lack its test scores: a process of its own adds them.
+            if found is not None and not lacks_scores(found.record):
                 self.states[number] = replace(state, stage="skipped", folder=found.folder.path)

@@ -1,4 +1,4 @@
-"""Train one run of a batch in a process of its own: skip it, resume it or start it, and report its progress."""
+"""Train one run of an engine in a process of its own: skip it, resume it or start it, and report its progress."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from pathlib import Path
 from dlrun.batching.claim import claimed, turn_to_load
 from dlrun.batching.known import Known, complete, like, runs_of, same_files, unfinished
 from dlrun.batching.messages import Request, send
-from dlrun.errors import CheckpointError, DataError, DlrunError, Interrupted, RunError, UsageError
-from dlrun.experiment.resume import resume
+from dlrun.errors import CheckpointError, DataError, DlrunError, Interrupted, Paused, RunError, UsageError
+from dlrun.experiment.complete import complete_trial, lacks_scores
+from dlrun.experiment.resume import ResumeOptions, resume_run
 from dlrun.experiment.train import train_file
 from dlrun.runs.history import NOT_SCORES
 from dlrun.runs.record import DatasetRecord, IdentityRecord
@@ -53,6 +54,7 @@ class Job:
         """Skip the run if it is complete, resume it if it was interrupted, or train it from the start.
 
         Raises:
+            Paused: The search has paused the run.
             DlrunError: The run failed, or was interrupted.
         """
         planned = self.request.identity_record()
@@ -72,7 +74,7 @@ class Job:
             known = like(runs_of([identity], runs_dir=self._runs_dir, since=self.request.since), identity)
             done = _complete(known, identity, file)
             if done is not None:
-                self._tell("ended", how="skipped", folder=done.folder.id)
+                self._reuse(done)
                 return
             begun = None if self.request.anew else unfinished(known, identity)
             if begun is None:
@@ -85,13 +87,23 @@ class Job:
             if is_missing:
                 with suppress(DataError):  # training will raise it again, and record it
                     file.spec.dataset.load()
-        train_file(file, runs_dir=self._runs_dir, listener=self.hear, timeline=Timeline())
+        timeline, trial = Timeline(), self.request.trial
+        train_file(file, runs_dir=self._runs_dir, listener=self.hear, timeline=timeline, trial=trial)
+        self._tell("ended", how="completed")
+
+    def _reuse(self, done: Known) -> None:
+        """Skip a complete run, or complete what it lacks: a batch wants the test scores that a search did not."""
+        if self.request.trial is not None or not lacks_scores(done.record):
+            self._tell("ended", how="skipped", folder=done.folder.id)
+            return
+        self._resumes = True
+        complete_trial(done.folder.path, listener=self.hear)
         self._tell("ended", how="completed")
 
     def _go_on(self, begun: Known) -> None:
         self._resumes = True
         try:
-            resume(begun.folder.path, listener=self.hear, began=time.perf_counter())
+            resume_run(begun.folder, ResumeOptions(), listener=self.hear, timeline=Timeline(), trial=self.request.trial)
         except (UsageError, CheckpointError) as error:
             # The machine is another one, or no checkpoint can be read. The run can still be trained from the start, but
             # in a new process, since TensorFlow has already been configured in this one.
@@ -120,7 +132,9 @@ class Job:
 
     def _epoch_done(self, event: EpochDone) -> None:
         # Epochs may take milliseconds; the batch would do nothing else than read about them.
-        if time.monotonic() - self._reported_at > _PAUSE_SECONDS or event.epoch == event.epochs:
+        trial = self.request.trial
+        is_last = event.epoch == event.epochs or (trial is not None and event.epoch == trial.pause_after)
+        if time.monotonic() - self._reported_at > _PAUSE_SECONDS or is_last:
             self._reported_at = time.monotonic()
             scores = {name: float(value) for name, value in event.row.items() if name not in NOT_SCORES}
             self._tell_progress(event.epoch, scores)
@@ -158,6 +172,8 @@ def run_job(request: Request, *, pipe: int, shown: Shown) -> int:
         job = Job(request, pipe=pipe, logged=logged)
         try:
             job.work()
+        except Paused as pause:
+            send(pipe, number=request.number, event="ended", how="paused", reason=pause.what)
         except (Interrupted, KeyboardInterrupt):
             send(pipe, number=request.number, event="ended", how="interrupted")
             return Interrupted.exit_code

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from dlrun.errors import DlrunError, Interrupted, RunError, UsageError, encodable
+from dlrun.errors import DlrunError, Interrupted, Paused, RunError, UsageError, encodable
 from dlrun.metrics.metric import directions_of
 from dlrun.runs import RUNS_DIR
 from dlrun.runs.compare.baseline import warn_of_naive
@@ -140,16 +140,20 @@ def write_spec(folder: RunFolder, spec: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def recording(folder: RunFolder, stop: Stop | None = None, **changes: Any) -> Iterator[None]:
+def recording(
+    folder: RunFolder, stop: Stop | None = None, *, stopped: str = "stopped by the user", **changes: Any
+) -> Iterator[None]:
     """Record that the run is running and, at the end of the block, whether it completed, was interrupted or failed.
 
     Args:
         folder: The run.
         stop: The signals. A second one ends the process at once, and that is recorded, too.
+        stopped: The reason to record if a signal ends it.
         changes: Keys of run.json to set at the start.
 
     Raises:
         Interrupted: The user stopped the run.
+        Paused: The search that trains it has paused it.
     """
     # The sums of an earlier training are dropped first: this one will write other files, and a sum on record makes a
     # reader refuse a file that does not fit it.
@@ -161,10 +165,10 @@ def recording(folder: RunFolder, stop: Stop | None = None, **changes: Any) -> It
     try:
         yield
     except KeyboardInterrupt as error:
-        _record_end(folder, "interrupted", "stopped by the user")
+        _record_end(folder, "interrupted", stopped)
         raise interrupted(folder, signal=next(iter(error.args), None)) from error
-    except Interrupted:
-        _record_end(folder, "interrupted", "stopped by the user")
+    except Interrupted as error:
+        _record_end(folder, "interrupted", error.what if isinstance(error, Paused) else stopped)
         raise
     except DlrunError as error:
         _record_end(folder, "failed", error.what)

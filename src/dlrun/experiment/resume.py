@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlrun.errors import DataError, RunError, SpecError, UsageError
-from dlrun.experiment.fold import keep_fold_predictions
+from dlrun.errors import SpecError, UsageError
+from dlrun.experiment.complete import complete_run
 from dlrun.experiment.record import held_folder, new_folder
-from dlrun.experiment.report import keep_predictions, reporting
 from dlrun.experiment.session import Session, TrainingResult, open_session
 from dlrun.experiment.track import prepare_tracker
 from dlrun.experiment.train import announce_run, assemble_run, train_assembled
+from dlrun.experiment.trial import Trial
 from dlrun.runs import RUNS_DIR
-from dlrun.runs.fold_predictions import has_fold_predictions
 from dlrun.runs.folder import RunFolder
-from dlrun.runs.interface import data_changes, read_decision
-from dlrun.runs.predictions import has_predictions
+from dlrun.runs.interface import data_changes
 from dlrun.runs.provenance.environment import differences
 from dlrun.runs.query.catalog import find_run
 from dlrun.runs.record import DatasetRecord, RunRecord
@@ -27,9 +26,8 @@ from dlrun.spec.changes import refused_changes
 from dlrun.spec.parse import SpecFile, override_list
 from dlrun.spec.stored import read_stored_spec
 from dlrun.system.disk import disk
-from dlrun.system.tensorflow_start import start_tensorflow
 from dlrun.training.devices.cluster import read_cluster
-from dlrun.training.progress.events import Listener, Note, only_warnings, silent
+from dlrun.training.progress.events import Listener, Note, silent
 from dlrun.training.progress.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -68,17 +66,46 @@ def resume(  # noqa: PLR0913  an option each, by keyword
         RunError: Another process holds the run, or no checkpoint can be used.
         Interrupted: The user stopped it again.
     """
-    folder, cluster = find_run(str(run), runs_dir=Path(runs_dir)), read_cluster()
+    options = ResumeOptions(override_list(overrides), allow_changes, trust_plugins)
+    return resume_run(find_run(str(run), runs_dir=Path(runs_dir)), options, listener=listener, timeline=Timeline(began))
+
+
+@dataclass(frozen=True)
+class ResumeOptions:
+    """How to go on with a run; see `resume`."""
+
+    overrides: tuple[str, ...] = ()
+    allow_changes: bool = False
+    trust_plugins: bool = False
+
+
+def resume_run(
+    folder: RunFolder, options: ResumeOptions, *, listener: Listener, timeline: Timeline, trial: Trial | None = None
+) -> TrainingResult:
+    """Go on with a run that has been found.
+
+    Args:
+        folder: The run.
+        options: How to go on with it.
+        listener: Called with every event.
+        timeline: Where the seconds go.
+        trial: Its role as a trial of a search; None to train it to its end, and to score it on all held-out splits.
+
+    Raises:
+        Paused: The search has paused it again.
+        DlrunError: As `resume`.
+    """
+    cluster, overrides = read_cluster(), options.overrides
     held = held_folder(folder, cluster=cluster)
-    with open_session(held, listener=listener, timeline=Timeline(began), cluster=cluster) as session:
-        overrides, record = override_list(overrides), folder.read_record()
+    with open_session(held, listener=listener, timeline=timeline, cluster=cluster, trial=trial) as session:
+        record = folder.read_record()
         if record.is_ensemble:
             _refuse_ensemble(record, overrides)
-        file = read_changed_spec(folder, overrides, trust_plugins=trust_plugins)
+        file = read_changed_spec(folder, overrides, trust_plugins=options.trust_plugins)
         if not file.spec.model.is_trainable:  # a kill right after the spec was written leaves no model in run.json
             _refuse_ensemble(record, overrides)
         if record.status == "completed" and not overrides:
-            return _complete_run(session, file, record)
+            return _complete(session, file, record)
         # After the answer for a complete run, which needs no checkpoint.
         refuse_removed(folder)
         prepare_tracker(file, wanted=cluster.is_chief)
@@ -86,7 +113,7 @@ def resume(  # noqa: PLR0913  an option each, by keyword
         announce_lost_decision(session, record, file)
         setup = assemble_run(file, session)
         # The environment on record is the chief's: another worker's machine may have another name for its CPU.
-        is_exact = not cluster.is_chief or check_environment(folder, setup, allow_changes=allow_changes)
+        is_exact = not cluster.is_chief or check_environment(folder, setup, allow_changes=options.allow_changes)
         if overrides:
             check_length(setup, folder)
         changes: dict[str, Any] = {"resumed": record.resumed + 1, "exact": record.exact and is_exact}
@@ -96,6 +123,12 @@ def resume(  # noqa: PLR0913  an option each, by keyword
             with session.recording(file, folder=own, **changes) as going_on:
                 scores = train_assembled(setup, going_on, goes_on_from=folder)
             return going_on.result(scores)
+
+
+def _complete(session: Session, file: SpecFile, record: RunRecord) -> TrainingResult:
+    more = "an ensemble has nothing to train" if record.is_ensemble else "--set training.epochs=N trains it longer"
+    session.listener(Note("resume", f"{session.folder.id} is complete; {more}"))
+    return complete_run(session, file, record)
 
 
 def announce_lost_decision(session: Session, record: RunRecord, file: SpecFile) -> None:
@@ -134,56 +167,6 @@ def _own_folder(session: Session, file: SpecFile) -> AbstractContextManager[RunF
     if session.cluster.is_chief:
         return nullcontext(session.folder)
     return new_folder(file, session.folder.path.parent, cluster=session.cluster)
-
-
-def _complete_run(session: Session, file: SpecFile, record: RunRecord) -> TrainingResult:
-    """Complete the report if a kill prevented it, and lost predictions for a fold, and return the result of the run."""
-    more = "an ensemble has nothing to train" if record.is_ensemble else "--set training.epochs=N trains it longer"
-    session.listener(Note("resume", f"{session.folder.id} is complete; {more}"))
-    if session.cluster.is_chief and file.spec.training.report:
-        _complete_report(session, file, record)
-    if session.cluster.is_chief and file.spec.dataset.fold is not None and not has_fold_predictions(session.folder):
-        setup = _restored(session.folder, file, listener=only_warnings(session.listener))
-        keep_fold_predictions(setup, session.folder)
-    return session.result(_known_scores(record))
-
-
-def _complete_report(session: Session, file: SpecFile, record: RunRecord) -> None:
-    folder, listener = session.folder, session.listener
-    lacking = [split for split in record.result if not has_predictions(folder, split)]
-    if not lacking and folder.report_html.is_file():
-        return
-    with reporting(folder, listener, wanted=True, timeline=session.timeline):
-        if not lacking:
-            return
-        try:
-            _predict_again(folder, file, lacking, listener=only_warnings(listener))
-        except (DataError, RunError, UsageError) as error:
-            listener(Note("warning", f"the report shows no predictions of {', '.join(lacking)}: {error.what}"))
-
-
-def _predict_again(folder: RunFolder, file: SpecFile, splits: list[str], *, listener: Listener) -> None:
-    keep_predictions(_restored(folder, file, listener=listener), folder, splits)
-
-
-def _restored(folder: RunFolder, file: SpecFile, *, listener: Listener) -> TrainingSetup:
-    """Return the parts of a complete run, with the weights of its final model.
-
-    Raises:
-        DataError: The data is missing, or is not the data that the run was trained on.
-        RunError: The checkpoint cannot be used.
-    """
-    start_tensorflow()
-    from dlrun.training.restoring import restore_model
-    from dlrun.training.setup import assemble
-
-    setup = assemble(file, listener=listener)
-    if changes := data_changes(folder, DatasetRecord.of(setup.dataset), setup.interface()):
-        raise DataError(
-            f"{setup.spec.dataset.data_label(setup.dataset)} has changed since the training: {'; '.join(changes)}"
-        )
-    restore_model(setup.spec, setup.compiled.model, folder, "final", silent)
-    return setup.decided_by(read_decision(folder, setup.target))
 
 
 def read_changed_spec(folder: RunFolder, overrides: tuple[str, ...], *, trust_plugins: bool) -> SpecFile:
@@ -267,10 +250,3 @@ def check_environment(folder: RunFolder, setup: TrainingSetup, *, allow_changes:
             hint="--allow-changes resumes anyway; run.json then says that the run is not exact",
         )
     return not changed
-
-
-def _known_scores(record: RunRecord) -> dict[str, dict[str, float]]:
-    return {
-        split: {name: value for name, value in scores.items() if value is not None}
-        for split, scores in record.result.items()
-    }

@@ -20,9 +20,11 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from dlrun.errors import UsageError
 from dlrun.experiment.record import explaining_interruption, recording
 from dlrun.experiment.report import reporting
 from dlrun.experiment.track import tracking
+from dlrun.experiment.trial import Trial
 from dlrun.runs.folder import RunFolder
 from dlrun.spec.parse import SpecFile
 from dlrun.training.devices.cluster import Cluster
@@ -62,6 +64,7 @@ class Session:
         listener: Called with every event; in a worker that is not the chief it ignores them.
         timeline: Where the seconds go.
         cluster: The processes that train together.
+        trial: The role of the run as a trial of a search; None for any other run.
     """
 
     folder: RunFolder
@@ -69,6 +72,12 @@ class Session:
     listener: Listener
     timeline: Timeline
     cluster: Cluster
+    trial: Trial | None = None
+
+    @property
+    def is_reported(self) -> bool:
+        """Whether a report of the run may be drawn by this process, if its spec wants one."""
+        return self.cluster.is_chief and self.trial is None
 
     @contextmanager
     def recording(self, file: SpecFile, *, folder: RunFolder | None = None, **changes: Any) -> Iterator[Session]:
@@ -84,12 +93,15 @@ class Session:
 
         Raises:
             Interrupted: The user stopped the run.
+            Paused: The search that trains the run has paused it.
             RunError: A worker was lost, or the folder cannot be written to.
         """
-        folder, is_chief = folder or self.folder, self.cluster.is_chief
+        folder, wants_report = folder or self.folder, self.is_reported and file.spec.training.report
+        if self.trial is not None:
+            changes |= {"search": self.trial.record(), "stopped": f"stopped with the search {self.trial.search}"}
         with (
-            tracking(file, folder, self.listener, wanted=is_chief) as listener,
-            reporting(folder, listener, wanted=is_chief and file.spec.training.report, timeline=self.timeline),
+            tracking(file, folder, self.listener, wanted=self.cluster.is_chief) as listener,
+            reporting(folder, listener, wanted=wants_report, timeline=self.timeline),
             recording(folder, self.stop, **changes),
             self._explaining_errors(),
         ):
@@ -108,7 +120,12 @@ class Session:
 
 @contextmanager
 def open_session(
-    held: AbstractContextManager[RunFolder], *, listener: Listener, timeline: Timeline, cluster: Cluster
+    held: AbstractContextManager[RunFolder],
+    *,
+    listener: Listener,
+    timeline: Timeline,
+    cluster: Cluster,
+    trial: Trial | None = None,
 ) -> Iterator[Session]:
     """Hold a run while the block works on it, and make an interruption say how to go on.
 
@@ -117,13 +134,18 @@ def open_session(
         listener: Called with every event of the chief.
         timeline: Where the seconds go.
         cluster: The processes that train together.
+        trial: The role of the run as a trial of a search; None for any other run.
 
     Raises:
         Interrupted: The user stopped the run before it was recorded as running.
+        UsageError: A trial is to be trained by several processes.
         RunError: Another process holds the run, or a worker was lost.
     """
-    stop = Stop()
+    if trial is not None and cluster.workers > 1:
+        # Every process would have to pause at the same epoch, and a search trains each run in a single one.
+        raise UsageError("a trial of a search trains in one process", expected="no TF_CONFIG, and no dlrun launch")
+    stop = Stop(pause_after=None if trial is None else trial.pause_after)
     with stop.listening(), held as folder, explaining_interruption(folder):
-        session = Session(folder, stop, listener if cluster.is_chief else silent, timeline, cluster)
+        session = Session(folder, stop, listener if cluster.is_chief else silent, timeline, cluster, trial)
         with session._explaining_errors():  # noqa: SLF001  of this module's own class
             yield session

@@ -7,7 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlrun.errors import UsageError
+from dlrun.errors import Paused, UsageError
 from dlrun.experiment.decision import decide
 from dlrun.experiment.fold import keep_fold_predictions
 from dlrun.experiment.intervals import keep_intervals
@@ -24,6 +24,7 @@ from dlrun.experiment.report import keep_predictions
 from dlrun.experiment.session import Scores, Session, TrainingResult, open_session
 from dlrun.experiment.slices import SliceValues, collect_predictions, read_slice_values, slice_predictions, tell_gaps
 from dlrun.experiment.track import prepare_tracker
+from dlrun.experiment.trial import Trial
 from dlrun.runs import RUNS_DIR
 from dlrun.runs.compare.baseline import WHAT_TO_TRY, is_forecast
 from dlrun.runs.compare.length import SpecLength, longer_command
@@ -90,11 +91,21 @@ def train_file(
     listener: Listener,
     timeline: Timeline | None = None,
     cluster: Cluster = ALONE,
+    trial: Trial | None = None,
 ) -> TrainingResult:
     """Train a spec that has been read, in a new run folder.
 
+    Args:
+        file: The spec.
+        runs_dir: The folder to make the run folder in.
+        listener: Called with every event.
+        timeline: Where the seconds go; None for a new one.
+        cluster: The processes that train together.
+        trial: The role of the run as a trial of a search; None for any other run.
+
     Raises:
         UsageError: The spec has folds, each of which is a run of its own.
+        Paused: The search has paused the run.
     """
     if file.spec.folds is not None:
         runs = len(file.spec.folds.folds)
@@ -104,7 +115,8 @@ def train_file(
         )
     prepare_tracker(file, wanted=cluster.is_chief)
     folder = new_folder(file, runs_dir, cluster=cluster)
-    with open_session(folder, listener=listener, timeline=timeline or Timeline(), cluster=cluster) as session:
+    timeline = timeline or Timeline()
+    with open_session(folder, listener=listener, timeline=timeline, cluster=cluster, trial=trial) as session:
         with session.recording(file) as run:
             announce_run(run)
             warn_of_signature(run)
@@ -160,31 +172,30 @@ def train_assembled(setup: TrainingSetup, run: Session, *, goes_on_from: RunFold
 
     Raises:
         Interrupted: The user stopped it; a checkpoint of the last step is written.
+        Paused: The search has paused it; the same holds.
     """
+    scored = setup if run.trial is None else setup.without_test()
     try:
         solve_linear_layer(setup, run)
         # Now and not at the end: the files are still those that the examples were read from, and a wrong name of a
         # column ends the run before it is trained.
-        columns = read_slices(setup, run)
+        columns = read_slices(scored, run)
         trainer = choose_steps(setup, run)
         if goes_on_from is not None:
             restore_newest(trainer, setup, goes_on_from)
         reason = train_to_end(trainer, setup, run)
         weights, restored = restore_final(setup, run)
-        setup = decide(setup, run, checkpoint=restored)
-        scores = score_held_out(setup, run)
-        keep_intervals(setup, run.folder)
-        score_slices_of_splits(setup, run, columns)
-        if run.cluster.is_chief:
-            keep_fold_predictions(setup, run.folder)
+        scored = decide(scored, run, checkpoint=restored)
+        scores = score_final(scored, run, columns)
         record_outcome(run.folder, scores, weights_sha256=weights, reason=reason)
         # Last, because a kill here then costs only the report, which `resume` completes.
-        predict_for_report(setup, run)
+        predict_for_report(scored, run)
     finally:
         seconds = record_time(run.folder, setup.timeline)
     run.listener(TimeSpent(seconds))
-    for note in _advice(setup, run.folder):
-        run.listener(note)
+    if run.trial is None:  # a search expects that most of its trials are not good
+        for note in _advice(setup, run.folder):
+            run.listener(note)
     return scores
 
 
@@ -235,6 +246,7 @@ def train_to_end(trainer: Trainer, setup: TrainingSetup, run: Session) -> str:
 
     Raises:
         Interrupted: The user stopped it.
+        Paused: The search has paused it.
     """
     run.listener(_started(setup))
     if text := setup.describe_updates(setup.length.steps):
@@ -245,6 +257,9 @@ def train_to_end(trainer: Trainer, setup: TrainingSetup, run: Session) -> str:
         record_progress(run.folder, trainer.state)
     if end == "interrupted":
         raise interrupted(run.folder, signal=run.stop.signal)
+    if end == "paused" and run.trial is not None:
+        text = run.trial.pause_text(trainer.state.epoch, epochs=setup.length.epochs)
+        raise Paused(text, hint=f"dlrun resume {run.folder.id}{runs_option(run.folder)} trains it to its end")
     reason = trainer.state.stopped
     if end == "out of time":
         reason = f"training.max_minutes ({setup.spec.training.max_minutes}) have passed"
@@ -273,6 +288,22 @@ def restore_final(setup: TrainingSetup, run: Session) -> tuple[str, str]:
             restored = restore_model(setup.spec, model, run.folder, "final", silent)
         setup.replicas.share_variables(model)
     return weights, restored
+
+
+def score_final(setup: TrainingSetup, run: Session, columns: SliceValues) -> Scores:
+    """Score the final model, and keep what follows from its predictions for the held-out splits.
+
+    Args:
+        setup: The parts of the run, with the final weights and the decision.
+        run: The run.
+        columns: The columns to group the examples of each split by.
+    """
+    scores = score_held_out(setup, run)
+    keep_intervals(setup, run.folder)
+    score_slices_of_splits(setup, run, columns)
+    if run.cluster.is_chief:
+        keep_fold_predictions(setup, run.folder)
+    return scores
 
 
 def score_held_out(setup: TrainingSetup, run: Session) -> dict[str, dict[str, float]]:
@@ -318,7 +349,7 @@ def score_slices_of_splits(setup: TrainingSetup, run: Session, columns: SliceVal
 
 def predict_for_report(setup: TrainingSetup, run: Session) -> None:
     """Keep the predictions that the report shows, if there is to be one."""
-    if setup.spec.training.report and run.cluster.is_chief:
+    if setup.spec.training.report and run.is_reported:
         with setup.timeline.spent("report"):
             keep_predictions(setup, run.folder, setup.held_out_splits())
 

@@ -44,7 +44,7 @@ from dlrun.training.stop import Stop
 from dlrun.training.variables import HostValues, assign_arrays, averaged_variables
 
 Row = dict[str, float | int]
-End = Literal["completed", "out of time", "interrupted"]
+End = Literal["completed", "out of time", "interrupted", "paused"]
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Trainer:
         self._saver.resumed(self.state, needs_best=stopping is not None and stopping.restore_best)
 
     def train(self) -> End:
-        """Train to the end, or until a signal or the time limit stops it.
+        """Train to the end, or until a signal, the time limit or a pause stops it.
 
         Returns:
             How the training ended. A checkpoint of its last step is on the disk.
@@ -126,7 +126,7 @@ class Trainer:
                 # All steps may be done and the last epoch still open: a stop can come before its validation.
                 end: End | None = None
                 while not end and (self.state.step < self.job.length.steps or self.state.epoch_step):
-                    end = "completed" if self.state.stopped else self._epoch(events)
+                    end = self._end_before_epoch() or self._epoch(events)
                 with self.job.timeline.spent("save"):
                     self._saver.save(self.state)
         except Exception:
@@ -137,6 +137,13 @@ class Trainer:
             if events is not None:
                 events.close()
         return end or "completed"
+
+    def _end_before_epoch(self) -> End | None:
+        # A training that early stopping has ended is complete, whether or not it should have paused there. A resumed
+        # one may be past its pause, even inside an epoch: it pauses where it is.
+        if self.state.stopped:
+            return "completed"
+        return "paused" if self.stop.pauses(self.state.epoch) else None
 
     def _epoch(self, events: EventWriter | None) -> End | None:
         # The order matters. 1. Train, and read the scores. 2. Validate, which resets the metrics. 3. Decide, from the

@@ -106,6 +106,11 @@ class TrainingSetup:
         """Return the same parts with a decision that predictions follow; loss and metrics stay as they are."""
         return replace(self, target=self.target.decided_by(decision))
 
+    def without_test(self) -> TrainingSetup:
+        """Return the same parts without the test split: nothing that is done with them can look at it."""
+        splits = {name: split for name, split in self.dataset.splits.items() if name != "test"}
+        return replace(self, dataset=replace(self.dataset, splits=splits))
+
     def held_out_splits(self) -> tuple[str, ...]:
         """Return the names of the splits to score the final model on: all but the training split, if there are any."""
         return tuple(name for name in self.dataset.splits if name != "train") or ("train",)

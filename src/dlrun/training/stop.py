@@ -1,4 +1,4 @@
-"""Stop a training before its full length: after a signal, or when its time is up."""
+"""Stop a training before its full length: after a signal, when its time is up, or at an epoch where it pauses."""
 
 from __future__ import annotations
 
@@ -47,20 +47,24 @@ def stop_with(pipe: int, *, kill_seconds: float | None = None) -> None:
 
 
 class Stop:
-    """Handles SIGINT (Ctrl-C), SIGTERM and SIGHUP, and keeps the time limit.
+    """Handles SIGINT (Ctrl-C), SIGTERM and SIGHUP, and knows the time limit and the epoch to pause after.
 
     While the training loop runs, the first signal is only remembered, and the loop checks for it after every call.
     Anywhere else it raises KeyboardInterrupt at once. A second signal within half a second counts as the same one. The
     next one after that ends the process immediately, which is safe: everything that has to survive is on the disk.
+
+    Args:
+        pause_after: The epoch, from 1, at whose end the training pauses; None for no pause.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, pause_after: int | None = None) -> None:
         self.signal: int | None = None
         self.leave: Callable[[], object] = _nothing
         """Called just before a further signal ends the process."""
         self._heard_at = 0.0
         self._deferred = False
         self._deadline = float("inf")
+        self._pause_after = float("inf") if pause_after is None else pause_after
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -114,6 +118,10 @@ class Stop:
     def is_late(self) -> bool:
         """Whether the time is up."""
         return time.monotonic() >= self._deadline
+
+    def pauses(self, epoch: int) -> bool:
+        """Return whether the training pauses once so many epochs are complete."""
+        return epoch >= self._pause_after
 
     def _heard(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002  the signal module passes it
         if self.signal is not None:

@@ -34,7 +34,7 @@ def written(states: list[RunState]) -> tuple[BatchDisplay, io.StringIO]:
     console, stream = Console(), io.StringIO()
     console.terminal = stream
     display = BatchDisplay(console)
-    display(BatchStarted(tuple(states), "2 on the CPU"))
+    display(BatchStarted(tuple(states), "2 on the CPU", total=len(states)))
     return display, stream
 
 
@@ -144,6 +144,39 @@ def test_a_low_terminal_shows_the_most_interesting_runs(
     assert "batch_size=64 seed=0" in lines[1]
     assert "no luck" in lines[2]
     assert lines[3].startswith("2/4 ended: 1 failed, 1 running, 1 waiting, 1 completed")
+
+
+def test_a_search_shows_its_trials_as_they_come_and_its_headline(states: list[RunState]) -> None:
+    console, stream = Console(), io.StringIO()
+    console.terminal = stream
+    display = BatchDisplay(console)
+    display(BatchStarted((), "2 on the CPU", what="search", total=500, headline=lambda: "best 0.981 (trial 7)"))
+    trial = replace(states[0], stage="running", epoch=2, epochs=18, scores={"loss": 0.25})
+    display(RunChanged(trial, noteworthy=True))
+    display(RunChanged(replace(trial, stage="paused", reason="paused after epoch 2 of 18"), noteworthy=True))
+    display(Stopping(1, is_late=True))
+    assert stream.getvalue().splitlines() == [
+        "search     2 on the CPU at a time",
+        "[  1/500] running     small batch_size=32 seed=0  epoch 2/18  loss 0.2500",
+        "[  1/500] paused      small batch_size=32 seed=0  epoch 2/18  loss 0.2500",
+        "stopping   1 runs, at their next step; the time is up",
+    ]
+    lines = shown(display, height=40).splitlines()
+    assert lines[1].split()[3:] == ["paused", "2/18", "loss", "0.2500"]
+    assert [line.strip() for line in lines[2:]] == ["best 0.981 (trial 7)", "0/500 ended: 1 paused"]
+
+
+def test_of_thousands_of_trials_the_display_keeps_those_that_run_and_the_latest(states: list[RunState]) -> None:
+    display = BatchDisplay(Console(quiet=True))
+    display(BatchStarted((), "2 on the CPU", what="search"))
+    for number in range(1, 401):
+        state = replace(states[0], planned=replace(states[0].planned, number=number), stage="running")
+        display(RunChanged(state, noteworthy=True))
+        if number > 3:
+            display(RunChanged(replace(state, stage="completed"), noteworthy=True))
+    assert len(display._states) < 150
+    assert [*display._states][:4] == [1, 2, 3, 301]
+    assert shown(display, height=8).splitlines()[-1].strip() == "397 ended: 3 running, 397 completed"
 
 
 def test_the_final_table_names_the_failed_runs(

@@ -19,10 +19,13 @@ def test_a_listing_shows_status_age_and_scores_and_tags_if_there_are_any(
     assert re.search(
         r"completed +\d+ (s|min|h|d|y) ago +cnn +digits +2:00 min +val_loss 0\.5000 +accuracy 0\.7", lines[0]
     )
-    folders[0].update_record(tags=["paper"])
+    folders[0].update_record(tags=["paper"], search={"name": "wide", "trial": 12})
     header, *lines = dlrun("ls")[1].splitlines()
-    assert header.endswith("tag")
-    assert lines[2].endswith("paper")
+    assert header.split()[-2:] == ["search", "tag"]
+    assert lines[2].split()[-3:] == ["wide", "12", "paper"]
+    found = dlrun("ls", "--where", "search=wide and search.trial>11", "--columns", "search,search.trial")[1]
+    assert [line.split() for line in found.splitlines()] == [["search", "search.trial"], ["wide", "12"]]
+    assert "trial 12 of the search wide" in dlrun("show", folders[0].id)[1]
 
 
 def test_a_listing_is_filtered_sorted_limited_and_has_the_requested_columns(

@@ -25,12 +25,14 @@ _ORDER: tuple[Stage, ...] = (
 )  # fmt: skip
 """The order in which runs are kept when a terminal has too few lines for all of them."""
 _FRAME_LINES = 4
+_MOST_ENDED = 100
+"""The number of trials of a search to keep once they have ended; of a batch, whose runs are all known, all are kept."""
 _FEWEST_SCORE_CELLS, _FEWEST_LABEL_CELLS = 14, 12
 _WORTH = {"loss": 90, "val_loss": 85}
 
 
 class BatchDisplay:
-    """A listener that shows the events of a batch.
+    """A listener that shows the events of a batch or a search.
 
     Args:
         console: The console to write to.
@@ -38,7 +40,9 @@ class BatchDisplay:
 
     def __init__(self, console: Console) -> None:
         self.console = console
+        self._started_with = BatchStarted((), "")
         self._states: dict[int, RunState] = {}
+        self._stages: dict[int, Stage] = {}
         self._live: Live | None = None
         self._warnings: set[str] = set()
         self._fitter = LineFitter()
@@ -54,7 +58,8 @@ class BatchDisplay:
             case RunWarned():
                 self._warn(event)
             case Stopping():
-                self.console.say(f"stopping   {event.running} runs, at their next step; again to kill them")
+                more = "; the time is up" if event.is_late else "; again to kill them"
+                self.console.say(f"stopping   {event.running} runs, at their next step{more}")
 
     def close(self) -> None:
         """Stop updating the live table and leave it on the screen."""
@@ -64,11 +69,14 @@ class BatchDisplay:
             self._live = None
 
     def _started(self, event: BatchStarted) -> None:
+        self._started_with = event
         self._states = {state.planned.number: state for state in event.states}
+        self._stages = {number: state.stage for number, state in self._states.items()}
         skipped = sum(state.stage == "skipped" for state in event.states)
         known = f", {skipped} of them already complete" if skipped else ""
-        self.console.say(f"batch      {len(event.states)} runs{known}; {event.slots} at a time")
-        if self.console.is_terminal and skipped < len(event.states):
+        runs = f"{len(event.states)} runs{known}; " if event.states else ""
+        self.console.say(f"{event.what:<10} {runs}{event.slots} at a time")
+        if self.console.is_terminal and (not event.states or skipped < len(event.states)):
             terminal = RichConsole(file=self.console.terminal)
             self._live = Live(
                 # Built at each refresh, because the terminal may have been resized.
@@ -82,18 +90,31 @@ class BatchDisplay:
             self.console.above = terminal
 
     def _changed(self, event: RunChanged) -> None:
-        self._states[event.state.planned.number] = event.state
+        self._keep(event.state)
         # The live table shows the change at its next refresh.
         if self._live is not None:
             return
         if event.noteworthy:
             self.console.say(self._line(event.state))
         elif self._pace.was_silent_long():
-            self.console.say(f"{'batch':<10} {self._counts()}")
+            for line in self._summary():
+                self.console.say(f"{self._started_with.what:<10} {line}")
             self.console.say(self._line(event.state))
         else:
             return
         self._pace.printed()
+
+    def _keep(self, state: RunState) -> None:
+        """Take over a state; of trials that have ended, only the latest are kept."""
+        number = state.planned.number
+        self._stages[number] = state.stage
+        if self._started_with.states:
+            self._states[number] = state
+            return
+        # A new dictionary, because the thread of the live table may be going through the old one.
+        states = {other: each for other, each in self._states.items() if other != number} | {number: state}
+        over = [other for other, each in states.items() if each.stage in (*ENDED, "paused")][:-_MOST_ENDED]
+        self._states = {other: each for other, each in states.items() if other not in over}
 
     def _warn(self, event: RunWarned) -> None:
         """Show a warning only for the first run that has it, because all runs may repeat it."""
@@ -103,21 +124,23 @@ class BatchDisplay:
         self.console.warn(f"{event.text} ({event.state.label})")
 
     def _line(self, state: RunState) -> str:
-        count = len(self._states)
-        number = f"[{state.planned.number:>{len(str(count))}}/{count}]"
+        count = self._started_with.total
+        of = "" if count is None else f"/{count}"
+        number = f"[{state.planned.number:>{len(of) - 1 if of else 1}}{of}]"
         spent = f"  {format_seconds(state.seconds)}" if state.seconds is not None else ""
-        if state.stage == "running":
+        if state.stage in ("running", "paused"):
             spent = f"  epoch {state.epoch}/{state.epochs}" if state.epochs else ""
             spent += f"  {format_scores(state.scores)}" if state.scores else ""
         folder = f"  {state.folder}" if state.folder and state.stage == "running" else ""
-        return f"{number} {_stage(state):<11} {state.label}{folder}{spent}" + (
-            f": {state.reason}" if state.reason else ""
-        )
+        reason = f": {state.reason}" if state.reason and state.stage != "paused" else ""
+        return f"{number} {_stage(state):<11} {state.label}{folder}{spent}{reason}"
 
     def _table(self, *, height: int, width: int) -> RichTable:
         """Return the table; if the terminal is narrow, without the time left and the words that all labels share."""
-        table = RichTable(box=None, pad_edge=False, expand=True, caption=self._counts(), caption_justify="left")
-        states = self._shown(max(1, height - _FRAME_LINES))
+        summary = [shorten(printable_cell(line), width) for line in self._summary()]
+        caption = Text("\n".join(summary))
+        table = RichTable(box=None, pad_edge=False, expand=True, caption=caption, caption_justify="left")
+        states = self._shown(max(1, height - _FRAME_LINES - len(summary) + 1))
         facts = [
             (
                 _stage(state),
@@ -137,7 +160,8 @@ class BatchDisplay:
             table.add_column(name, no_wrap=True)
         left = max(0, room - max(map(cell_len, labels), default=0))
         for label, fact, state in zip(labels, facts, states, strict=True):
-            scores = printable_cell(state.reason) if state.reason else self._scores(state, left)
+            has_reason = state.reason and state.stage != "paused"
+            scores = printable_cell(state.reason) if has_reason else self._scores(state, left)
             table.add_row(*map(Text, (label, *fact[: len(used)], shorten(scores, left))))
         return table
 
@@ -151,13 +175,18 @@ class BatchDisplay:
         """Return all runs in order, or the most interesting ones if the terminal has too few lines."""
         states = list(self._states.values())
         if len(states) > lines:
-            states = sorted(states, key=lambda state: _ORDER.index(state.stage))[:lines]
+            latest_first = states if self._started_with.states else states[::-1]
+            states = sorted(latest_first, key=lambda state: _ORDER.index(state.stage))[:lines]
         return sorted(states, key=lambda state: state.planned.number)
 
-    def _counts(self) -> str:
-        counts = Counter(state.stage for state in self._states.values())
+    def _summary(self) -> list[str]:
+        """Return the headline of the front end, if it has one, and how many runs are in which stage."""
+        headline, total = self._started_with.headline, self._started_with.total
+        counts = Counter(self._stages.values())
         ended = sum(counts[stage] for stage in ENDED)
-        return f"{ended}/{len(self._states)} ended: " + ", ".join(f"{counts[s]} {s}" for s in _ORDER if counts[s])
+        stages = ", ".join(f"{counts[stage]} {stage}" for stage in _ORDER if counts[stage])
+        text = f"{ended}{'' if total is None else f'/{total}'} ended" + (f": {stages}" if stages else "")
+        return [*([headline()] if headline is not None else []), text]
 
 
 def _shorten(labels: list[str], width: int) -> list[str]:

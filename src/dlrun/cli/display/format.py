@@ -110,6 +110,7 @@ def format_run(record: RunRecord, rows: Sequence[Mapping[str, float | None]], *,
     facts = {
         "run": record.id,
         "status": status + (f": {record.reason}" if record.reason else ""),
+        "search": f"trial {record.search.trial} of the search {record.search.name}" if record.search else "",
         "started": record.started or "",
         "trained": format_seconds(record.seconds) if record.seconds is not None else "",
         "model": f"{record.model.type}, {_parameters(record.model.parameters)}" if record.model else "",

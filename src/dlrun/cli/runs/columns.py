@@ -24,7 +24,7 @@ def key_columns(keys: str, fields: RunFields) -> list[ListingColumn]:
 
 
 def default_columns(runs: Iterable[RunSummary]) -> list[ListingColumn]:
-    """Return the columns of a listing without `--columns`, with tags if there are any."""
+    """Return the columns of a listing without `--columns`, with searches and tags if there are any."""
     age = RunFields(()).getter("age")
     columns = [
         ListingColumn("id", lambda run: run.id),
@@ -36,8 +36,12 @@ def default_columns(runs: Iterable[RunSummary]) -> list[ListingColumn]:
         ListingColumn("best", lambda run: run.best, _best),
         ListingColumn("test", lambda run: format_scores(run.result.get("test", {})) or run.problem),
     ]
-    has_tags = any(run.tags for run in runs)
-    return [*columns, ListingColumn("tag", lambda run: ", ".join(run.tags))] if has_tags else columns
+    runs = tuple(runs)
+    if any(run.search for run in runs):
+        columns.append(ListingColumn("search", _trial_of))
+    if any(run.tags for run in runs):
+        columns.append(ListingColumn("tag", lambda run: ", ".join(run.tags)))
+    return columns
 
 
 def spreadsheet_columns(runs: Sequence[RunSummary]) -> list[ListingColumn]:
@@ -45,12 +49,17 @@ def spreadsheet_columns(runs: Sequence[RunSummary]) -> list[ListingColumn]:
     scores = sorted(set[str]().union(*(run.keys() for run in runs)))
     return [
         *(ListingColumn(key, OF_EVERY_RUN[key]) for key in (*_IN_A_SPREADSHEET, "parameters", "throughput")),
+        *(ListingColumn(key, OF_EVERY_RUN[key]) for key in ("search", "search.trial")),
         ListingColumn("best_metric", lambda run: run.best.metric if run.best else None),
         *(ListingColumn(key, OF_EVERY_RUN[key]) for key in ("best", "epoch")),
         # A default binds the score of each turn. Without it, every column would show the last score.
         *(ListingColumn(score, lambda run, score=score: run.value(score)) for score in scores),  # type: ignore[misc]
         ListingColumn("problem", OF_EVERY_RUN["problem"]),
     ]
+
+
+def _trial_of(run: RunSummary) -> str:
+    return f"{run.search} {run.trial}" if run.search else ""
 
 
 def _text(value: Any) -> str:

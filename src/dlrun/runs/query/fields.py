@@ -34,6 +34,8 @@ OF_EVERY_RUN: Mapping[str, Getter] = {
     "device": lambda run: run.device,
     "precision": lambda run: run.precision,
     "commit": lambda run: run.commit,
+    "search": lambda run: run.search,
+    "search.trial": lambda run: run.trial,
     "problem": lambda run: run.problem,
 }
 """Keys that are answered from the listing alone, as `age` is too."""

@@ -38,6 +38,8 @@ _TYPES = {
     "device": _TEXT + _NONE,
     "precision": _TEXT + _NONE,
     "commit": _TEXT + _NONE,
+    "search": _TEXT + _NONE,
+    "trial": (int, *_NONE),
     "problem": _TEXT,
 }
 

@@ -45,6 +45,8 @@ class RunSummary(NamedTuple):
         device: The device that it was trained on.
         precision: The precision that it was trained in.
         commit: The commit of the repository that contains the config.
+        search: The name of the search that trained it.
+        trial: Its number among the trials of that search.
         problem: Why it is damaged.
     """
 
@@ -66,6 +68,8 @@ class RunSummary(NamedTuple):
     device: str | None = None
     precision: str | None = None
     commit: str | None = None
+    search: str | None = None
+    trial: int | None = None
     problem: str = ""
 
     @property
@@ -148,4 +152,6 @@ def summarise(runs_dir: Path, run_id: str, record: RunRecord, *, order: float) -
         device=record.device.value if record.device else None,
         precision=record.precision.value if record.precision else None,
         commit=commit if isinstance(commit, str) else None,
+        search=record.search.name if record.search else None,
+        trial=record.search.trial if record.search else None,
     )
