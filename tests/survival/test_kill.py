@@ -16,80 +16,9 @@ from typing import Any
 import pytest
 
 from dlrun.training.checkpoints.checkpoint import read_checkpoint
+from survival_models import MODELS, OFTEN
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
-
-DIGITS = "dataset: {type: builtin, name: digits, validation: 0.2}\n"
-CLASSES = "loss: sparse_categorical_crossentropy\nmetrics: [accuracy]\n"
-MODELS = {
-    "mlp": f"""{DIGITS}{CLASSES}
-model: {{type: mlp, units: [24, 16], dropout: 0.3, batch_normalization: true}}
-optimizer: {{type: adam, learning_rate: 0.05}}
-schedule: {{type: reduce_on_plateau, patience_epochs: 1, factor: 0.3}}
-training: {{batch_size: 16, epochs: 6, early_stopping: {{patience_epochs: 2, restore_best: true}}}}
-""",
-    "cnn": f"""{DIGITS}{CLASSES}
-model:
-  type: sequential
-  layers:
-    - RandomFlip: {{mode: horizontal}}
-    - RandomTranslation: {{height_factor: 0.1, width_factor: 0.1}}
-    - RandomRotation: {{factor: 0.05}}
-    - Conv2D: {{filters: 8, kernel_size: 3, activation: relu}}
-    - MaxPooling2D: {{pool_size: 2}}
-    - Flatten
-    - Dropout: {{rate: 0.2}}
-    - Dense: {{units: 10, activation: softmax}}
-optimizer: {{type: adam, use_ema: true, ema_momentum: 0.9}}
-schedule: {{type: cosine, warmup_epochs: 0.5}}
-training: {{batch_size: 32, epochs: 3}}
-""",
-    "lstm": f"""{DIGITS}{CLASSES}
-model: {{type: lstm, units: [12], dropout: 0.2}}
-optimizer: {{type: rmsprop, learning_rate: 3e-3, clipnorm: 1.0}}
-schedule: {{type: one_cycle}}
-training: {{batch_size: 32, epochs: 3}}
-""",
-    # In parts, one for each core, with fused kernels; gathered ahead of the steps.
-    "shared": f"""{DIGITS}{CLASSES}
-model: {{type: cnn, blocks: [{{filters: 8, pool_size: 2, dropout: 0.1}}], head_units: [16]}}
-optimizer: {{type: adamw, weight_decay: 0.01}}
-training: {{batch_size: 32, epochs: 3, cpu_shares: 2, feed: host}}
-""",
-    # Members with losses of their own, random scales and vectors of numbers.
-    "tabm": """dataset: {type: builtin, name: breast_cancer, validation: 0.2}
-model: {type: tabm, units: [12], members: 5, dropout: 0.2, numeric_embedding: periodic}
-loss: binary_crossentropy
-metrics: [accuracy, auc]
-optimizer: {type: adamw, use_ema: true, gradient_accumulation_steps: 2}
-training: {batch_size: 16, epochs: 4, class_weight: balanced}
-""",
-    "realmlp": """dataset: {type: builtin, name: diabetes, validation: 0.2}
-model: {type: realmlp, units: [16, 16]}
-loss: mean_squared_error
-optimizer: {type: adam, learning_rate: 0.05, beta_2: 0.95}
-schedule: coslog
-training: {batch_size: 16, epochs: 6, early_stopping: {patience_epochs: 6}}
-""",
-    # A transformed target, several outputs for it, and intervals that are measured at the end.
-    "quantile": """dataset: {type: builtin, name: diabetes, validation: 0.2, test: 0.2, target_transform: quantile}
-model: {type: mlp, units: [16], dropout: 0.2}
-loss: quantile
-metrics: [mean_absolute_error, r2_score]
-training: {batch_size: 16, epochs: 6, early_stopping: {patience_epochs: 3, restore_best: true}}
-""",
-    "autoencoder": f"""{DIGITS}
-model: {{type: autoencoder, units: [32], latent_units: 8, tied: true, input_noise: 0.2, output_activation: sigmoid}}
-loss: mean_squared_error
-optimizer: {{type: sgd, learning_rate: 0.5, momentum: 0.9, gradient_accumulation_steps: 3}}
-training: {{batch_size: 16, epochs: 4}}
-""",
-}
-OFTEN = tuple(
-    part
-    for setting in ("checkpoint_minutes=0.0001", "tensorboard=false", "report=false")
-    for part in ("--set", f"training.{setting}")
-)
 
 
 @dataclass(frozen=True)
