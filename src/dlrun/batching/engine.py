@@ -258,7 +258,7 @@ class Engine:
         ended = replace(state, stage=end["how"], reason=end.get("reason", ""), seconds_left=None)
         ended = replace(ended, attempts=state.attempts + 1)
         self._change(ended, noteworthy=True)
-        if ended.stage == "failed" and not self._is_stopping and ended.attempts <= self._options.retries:
+        if ended.stage == "failed" and ended.attempts <= self._options.retries:
             self._queue.appendleft(number)
         else:
             self._report(ended)

@@ -94,6 +94,8 @@ def complete_run(session: Session, file: SpecFile, record: RunRecord) -> Trainin
         RunError: The checkpoint cannot be used.
     """
     folder, is_chief = session.folder, session.cluster.is_chief
+    if session.trial is not None:  # it lacks nothing as long as it is a trial
+        return session.result(_known_scores(record))
     setup = None
     if is_chief and lacks_scores(record):
         setup = _restored(folder, file, listener=only_warnings(session.listener))

@@ -256,7 +256,7 @@ class EnsembleRecord(_Group):
 
 
 class TrialRecord(_Group):
-    """The search that trained a run.
+    """The search that trained a run; of several, the last.
 
     Args:
         name: The name of the search.
