@@ -7,8 +7,7 @@ import pytest
 
 import dlrun
 from dlrun.errors import Paused, UsageError
-from dlrun.experiment.complete import complete_trial, lacks_scores
-from dlrun.experiment.resume import ResumeOptions, resume_run
+from dlrun.experiment.resume import ResumeOptions, complete_trial, lacks_scores, resume_run
 from dlrun.experiment.train import train_file
 from dlrun.experiment.trial import Trial
 from dlrun.runs.folder import RunFolder

@@ -19,7 +19,7 @@ from dlrun.batching.slots import make_slots
 from dlrun.batching.state import GOOD, BatchEvent, BatchListener, BatchStarted, RunChanged, RunState, unheard
 from dlrun.batching.table import BatchTable, make_table
 from dlrun.errors import Interrupted, UsageError
-from dlrun.experiment.complete import lacks_scores
+from dlrun.experiment.resume import lacks_scores
 from dlrun.runs import RUNS_DIR
 from dlrun.spec.types import Spec
 from dlrun.training.devices.cluster import read_cluster

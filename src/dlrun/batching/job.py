@@ -15,8 +15,7 @@ from dlrun.batching.claim import claimed, turn_to_load
 from dlrun.batching.known import Known, complete, like, runs_of, same_files, unfinished
 from dlrun.batching.messages import Request, send
 from dlrun.errors import CheckpointError, DataError, DlrunError, Interrupted, Paused, RunError, UsageError
-from dlrun.experiment.complete import complete_trial, lacks_scores
-from dlrun.experiment.resume import ResumeOptions, resume_run
+from dlrun.experiment.resume import ResumeOptions, complete_trial, lacks_scores, resume_run
 from dlrun.experiment.train import train_file
 from dlrun.runs.history import NOT_SCORES
 from dlrun.runs.record import DatasetRecord, IdentityRecord
