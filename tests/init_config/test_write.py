@@ -101,7 +101,7 @@ def test_a_config_of_real_data_trains_without_changes(shared_data: Path, tmp_pat
 
     wishes = Wishes(kind="series" if name.startswith("beijing") else "")
     path = write_config(str(shared_data / name), tmp_path / "real.yaml", wishes).path
-    short = ("training.epochs=null", "training.steps=2", "training.jit=off")
+    short = ("training.epochs=null", "training.steps=2", "training.jit=off", "training.report=false")
     result = experiment.train(path, overrides=short, runs_dir=tmp_path / "runs")
     assert result.record["status"] == "completed"
 
