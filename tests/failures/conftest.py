@@ -1,6 +1,6 @@
 """Small trainings that can be made to fail in the middle."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -85,3 +85,13 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Small:
         "dlrun.training.checkpoints.saving._TIMES", 0.0
     )  # a checkpoint of every epoch, however short it is
     return made
+
+
+@pytest.fixture(scope="module")
+def complete(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunFolder]:
+    """A run that has ended, for tests that only read it."""
+    folder = tmp_path_factory.mktemp("complete")
+    (folder / "small.yaml").write_text(CONFIG)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DLRUN_STATE", str(folder / "state"))
+        yield train(folder / "small.yaml", runs_dir=folder / "runs").folder

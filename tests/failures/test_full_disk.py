@@ -13,6 +13,7 @@ import pytest
 from dlrun.errors import DlrunError, RunError
 from dlrun.evaluation.evaluate import evaluate
 from dlrun.experiment.resume import resume
+from dlrun.runs.folder import RunFolder
 from dlrun.training.progress.events import EpochDone, RunCreated, TrainingStarted
 
 pytestmark = pytest.mark.tensorflow
@@ -96,17 +97,17 @@ def test_a_disk_that_fills_up_during_a_command_leaves_no_traceback_though_the_lo
 @pytest.mark.parametrize("leave", [0, 8_192, 40_000])
 @pytest.mark.parametrize("to", ["savedmodel", "tflite", "keras"])
 def test_an_export_to_a_full_disk_is_one_line_that_names_the_file(
-    small: Any, tmpfs: Path, to: str, leave: int, monkeypatch: pytest.MonkeyPatch
+    complete: RunFolder, tmpfs: Path, to: str, leave: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from dlrun.exporting.export import export
     from dlrun.exporting.formats import FORMATS
 
-    run, place = small.train().folder, tmpfs / f"model{FORMATS[to].suffix}"
+    place = tmpfs / f"model{FORMATS[to].suffix}"
     # TensorFlow has an error of its own for it, and tells which of its files did not fit.
     fill(tmpfs, leave=leave)
     monkeypatch.setattr("dlrun.exporting.checking.run_child", lambda *_, **__: pytest.fail("it was written"))
     with pytest.raises(RunError, match=f"^cannot write {place}: the disk is full") as raised:
-        export(run.path, to, output=place)
+        export(complete.path, to, output=place)
     assert "\n" not in raised.value.what
     assert [path.name for path in tmpfs.iterdir()] == ["ballast"]
 
