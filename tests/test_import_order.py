@@ -1,6 +1,7 @@
 """The order of the layers, and what may be imported where; see DESIGN: each layer imports only lower ones."""
 
 import ast
+import functools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -55,21 +56,24 @@ def part(path: Path) -> str:
 
 
 def imports(path: Path, *, top_only: bool) -> Iterator[str]:
-    tree = ast.parse(path.read_text())
-    inside_functions = {
-        id(below)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or _is_type_checking(node)
-        for below in ast.walk(node)
-    }
-    for node in ast.walk(tree):
-        if top_only and id(node) in inside_functions:
-            continue
+    yield from (name for name, is_at_top in _all_imports(path) if is_at_top or not top_only)
+
+
+@functools.cache
+def _all_imports(path: Path) -> tuple[tuple[str, bool], ...]:
+    """Return the names that a module imports, each with whether that happens when it is imported itself."""
+    found: list[tuple[str, bool]] = []
+    waiting: list[tuple[ast.AST, bool]] = [(ast.parse(path.read_text()), True)]
+    while waiting:
+        node, is_at_top = waiting.pop()
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += [(alias.name, is_at_top) for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            found.append((node.module, is_at_top))
+            found += [(f"{node.module}.{alias.name}", is_at_top) for alias in node.names]
+        is_later = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or _is_type_checking(node)
+        waiting += [(below, is_at_top and not is_later) for below in ast.iter_child_nodes(node)]
+    return tuple(found)
 
 
 def _is_type_checking(node: ast.AST) -> bool:
@@ -106,8 +110,9 @@ def test_data_and_models_never_import_each_other() -> None:
 
 def test_the_library_never_prints_and_never_loads_code_from_a_file() -> None:
     for path in FILES:
-        names = {node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)}
-        attributes = {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
+        nodes = list(ast.walk(ast.parse(path.read_text())))
+        names = {node.id for node in nodes if isinstance(node, ast.Name)}
+        attributes = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
         assert not names & {"print", "eval", "exec"}, path
         assert not attributes & {"load_model", "load_weights", "model_from_json"}, path
         assert not {name.split(".")[0] for name in imports(path, top_only=False)} & {"pickle", "h5py", "dill"}, path
