@@ -201,7 +201,7 @@ def train_assembled(setup: TrainingSetup, run: Session, *, goes_on_from: RunFold
 
 def solve_linear_layer(setup: TrainingSetup, run: Session) -> None:
     """Start the layer that the model names, if any, at the least-squares solution for the training split."""
-    from dlrun.training.least_squares import start_at_least_squares
+    from dlrun.training.start.least_squares import start_at_least_squares
 
     with setup.timeline.spent("build"):
         text = start_at_least_squares(setup)

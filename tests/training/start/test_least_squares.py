@@ -17,7 +17,7 @@ training: {batch_size: 16, epochs: 1, jit: off, tensorboard: false, report: fals
 
 
 def test_normal_equations_give_the_weighted_ridge_solution() -> None:
-    from dlrun.training.least_squares import NormalEquations
+    from dlrun.training.start.least_squares import NormalEquations
 
     random = np.random.default_rng(0)
     x, noise, weight = random.normal(size=(60, 4)) + 5, random.normal(size=(60, 2)), random.random(60)
