@@ -22,7 +22,7 @@ system
 keras_table plugins yaml_tree
 ---
 data models tracking
-optimizers schedules losses metrics
+optimizers schedules rate_schedule losses metrics
 ---
 runs
 ---

@@ -56,6 +56,8 @@ def test_wrong_arguments_are_refused(arguments: dict[str, Any]) -> None:
         ("adam", {"clipnorm": 1.0, "global_clipnorm": 1.0}, ("global_clipnorm",)),
         ("adam", {"ema_overwrite_frequency": 2}, ("ema_overwrite_frequency",)),
         ("sgd", {"nesterov": True}, ("nesterov",)),
+        ("adam", {"weight_decay_schedule": "flat_cos"}, ("weight_decay_schedule",)),
+        ("muon", {"weight_decay_schedule": "flat_cos"}, ("weight_decay_schedule",)),
     ],
 )
 def test_keys_that_exclude_each_other_are_problems(name: str, arguments: dict[str, Any], path: tuple[str]) -> None:

@@ -11,7 +11,9 @@ from pydantic import Field
 
 from dlrun.component import Component, FieldProblem
 from dlrun.keras_table import TABLE_PATH, KerasComponent, component_class, entry_names, find_entry, keras_object
+from dlrun.rate_schedule import RateSchedule, schedule_field
 from dlrun.registry import Registry
+from dlrun.schedules import Constant, Schedule
 
 if TYPE_CHECKING:
     import keras
@@ -27,6 +29,10 @@ class Optimizer(Component, abc.ABC):
         description="Learning rate, above 0. With a schedule: its highest value.",
     )
 
+    def decay_schedule(self) -> Schedule | None:
+        """Return how the weight decay changes during training; None if it is constant."""
+        return None
+
     @abc.abstractmethod
     def build(self, learning_rate: Any) -> keras.optimizers.Optimizer:
         """Build the Keras optimizer.
@@ -38,6 +44,16 @@ class Optimizer(Component, abc.ABC):
 
 class KerasOptimizer(KerasComponent, Optimizer):
     """An optimizer of Keras."""
+
+    weight_decay_schedule: RateSchedule = schedule_field(
+        "constant",
+        "How weight_decay changes during training: constant, flat_cos, or another schedule, also as a group with its "
+        "keys. What it says of the learning rate holds for weight_decay. Each step decays by both, multiplied.",
+    )
+
+    def decay_schedule(self) -> Schedule | None:
+        """Return how the weight decay changes during training; None if it is constant."""
+        return None if isinstance(self.weight_decay_schedule, Constant) else self.weight_decay_schedule
 
     def build(self, learning_rate: Any) -> keras.optimizers.Optimizer:
         """Build the Keras optimizer."""
@@ -54,6 +70,12 @@ class KerasOptimizer(KerasComponent, Optimizer):
         if self._given("ema_overwrite_frequency") and not getattr(self, "use_ema", False):
             what = "ema_overwrite_frequency has no effect without use_ema"
             yield FieldProblem(("ema_overwrite_frequency",), what, expected="use_ema: true")
+        if self.decay_schedule() is not None and hasattr(self, "adam_weight_decay"):
+            what = "weight_decay_schedule does not work with the two weight decays of this optimizer"
+            yield FieldProblem(("weight_decay_schedule",), what, "constant, or another optimizer", "type: adamw")
+        elif self.decay_schedule() is not None and not getattr(self, "weight_decay", 0):
+            what = "weight_decay_schedule has no effect without weight_decay"
+            yield FieldProblem(("weight_decay_schedule",), what, "a weight_decay above 0", "weight_decay: 0.01")
         if getattr(self, "nesterov", False) and not getattr(self, "momentum", 0):
             yield FieldProblem(
                 ("nesterov",),

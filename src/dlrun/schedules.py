@@ -26,6 +26,9 @@ class Schedule(Component, abc.ABC):
     spans_training: ClassVar[bool] = False
     """Whether it depends on the length of the whole training, so that adding epochs changes it from the start."""
 
+    scales_any_rate: ClassVar[bool] = False
+    """Whether it multiplies a rate of any meaning by 0 to 1, so that it suits dropout and weight decay as well."""
+
     @abc.abstractmethod
     def build(self, learning_rate: float, *, steps_per_epoch: int, total_steps: int) -> Any:
         """Build the learning rate for the optimizer: a float or a Keras `LearningRateSchedule`.
@@ -44,6 +47,8 @@ schedules: Registry[Schedule] = Registry("schedule")
 class Constant(Schedule):
     """Keep the learning rate constant."""
 
+    scales_any_rate = True
+
     def build(self, learning_rate: float, *, steps_per_epoch: int, total_steps: int) -> float:  # noqa: ARG002
         """Return the learning rate unchanged."""
         return learning_rate
@@ -56,6 +61,8 @@ class Step(Schedule):
     Formula:
         learning_rate * factor ** floor(t / (every_epochs * n))
     """
+
+    scales_any_rate = True
 
     factor: float = Field(default=0.1, gt=0, lt=1, description="Factor for each reduction, from 0 to 1.")
     every_epochs: float = Field(
@@ -81,6 +88,8 @@ class Exponential(Schedule):
     Formula:
         learning_rate * rate ** (t / n)
     """
+
+    scales_any_rate = True
 
     rate: float = Field(default=0.95, gt=0, lt=1, description="Factor for each epoch, from 0 to 1.")
 
@@ -108,6 +117,7 @@ class Cosine(Schedule):
     """
 
     spans_training = True
+    scales_any_rate = True
 
     warmup_epochs: float = Field(
         default=0.0,
@@ -150,6 +160,7 @@ class OneCycle(Schedule):
     """
 
     spans_training = True
+    scales_any_rate = True
 
     start_fraction: float = Field(
         default=0.04, ge=0, le=1, description="Initial learning rate, as a fraction of the peak."
@@ -190,6 +201,7 @@ class CosLog(Schedule):
     """
 
     spans_training = True
+    scales_any_rate = True
 
     cycles: int = Field(default=4, ge=1, le=16, description="Number of cycles, each about twice as long as the last.")
 
@@ -201,6 +213,33 @@ class CosLog(Schedule):
             passed = ops.clip(ops.cast(step, "float64") / max(1, total_steps), 0.0, 1.0)
             cycle = ops.log(1 + (2**self.cycles - 1) * passed) / math.log(2)
             return ops.cast(learning_rate * (1 - ops.cos(2 * math.pi * cycle)) / 2, "float32")
+
+        return _keras_schedule(formula, self)
+
+
+@schedules.register("flat_cos")
+class FlatCos(Schedule):
+    """Keep the learning rate at its peak in the first part of the training, then lower it to 0 along half a cosine.
+
+    Formula:
+        learning_rate * (1 + cos(pi u)) / 2, u = max(0, t / T - flat_fraction) / (1 - flat_fraction)
+
+    Reference:
+        Holzmüller, Grinsztajn and Steinwart, 2024, arXiv:2407.04491, where dropout and weight decay follow it.
+    """
+
+    spans_training = True
+    scales_any_rate = True
+
+    flat_fraction: float = Field(default=0.5, ge=0, lt=1, description="Part of the training at the peak.")
+
+    def build(self, learning_rate: float, *, steps_per_epoch: int, total_steps: int) -> Any:  # noqa: ARG002
+        """Build the Keras schedule."""
+
+        def formula(ops: Any, step: Any) -> Any:
+            passed = ops.cast(step, "float32") / max(1, total_steps)
+            falling = ops.clip((passed - self.flat_fraction) / (1 - self.flat_fraction), 0.0, 1.0)
+            return learning_rate * (1 + ops.cos(math.pi * falling)) / 2
 
         return _keras_schedule(formula, self)
 

@@ -187,6 +187,35 @@ def test_the_methods_that_sums_first_overrides_are_those_of_keras() -> None:
     assert len(adam._model_variables_moving_average) == 1
 
 
+@pytest.mark.parametrize("jit", [False, True])
+def test_each_weight_decays_by_its_factor_and_the_schedule(jit: bool) -> None:
+    import keras
+    import tensorflow as tf
+
+    kernel, bias, scale = weights = [keras.Variable(np.full(2, 3, np.float32)) for _ in range(3)]
+    optimizer = keras.optimizers.SGD(0.5, weight_decay=0.1)
+    assert internals.decays_as_usual(optimizer)
+    optimizer.__class__ = type("Decaying", (internals.WeightDecay, type(optimizer)), {})
+    optimizer.set_decay([(bias, 0.0), (scale, 6.0)], lambda steps: 0.1 * tf.cast(steps, tf.float32))
+    optimizer.build(weights)
+    step = tf.function(lambda: optimizer.apply([tf.zeros(2)] * 3), jit_compile=jit)
+    for taken in range(3):
+        assert int(internals.steps_taken(optimizer)) == taken
+        step()
+    for weight, factor in ((kernel, 1), (bias, 0), (scale, 6)):
+        left = 3 * np.prod([1 - 0.5 * 0.1 * taken * factor for taken in range(3)])
+        np.testing.assert_allclose(weight.numpy(), left, rtol=1e-6)
+
+
+def test_muon_alone_decays_in_a_way_of_its_own() -> None:
+    import keras
+
+    from dlrun.keras_table import entry_names, find_entry
+
+    kinds = [getattr(keras.optimizers, find_entry("optimizers", name).class_name) for name in entry_names("optimizers")]
+    assert {kind.__name__ for kind in kinds if not internals.decays_as_usual(kind())} == {"Muon"}
+
+
 def test_nothing_else_uses_what_is_not_public() -> None:
     source = Path(internals.__file__).parents[1]
     for path in source.rglob("*.py"):

@@ -69,8 +69,8 @@ def train_final(
     file: SpecFile = read_stored_spec(folder, tuple(changes), trust_plugins=trust_plugins, trains=True)
     which = "the best epoch" if record.best is not None and _keeps_best(spec) else "the length"
     listener(Note("final", f"all rows for {epochs:,} epochs, {which} of {folder.id}"))
-    if spec.schedule.spans_training and epochs != spec.training.epochs:
-        listener(Note("warning", f"the schedule {spec.schedule.type_name} is compressed into {epochs:,} epochs"))
+    if (spanning := spec.spanning_schedule()) and epochs != spec.training.epochs:
+        listener(Note("warning", f"the {spanning} is compressed into {epochs:,} epochs"))
     return train_file(file, runs_dir=Path(runs_dir), listener=listener, timeline=timeline, cluster=read_cluster())
 
 

@@ -106,6 +106,7 @@ class Autoencoder(NumericEmbedding, Hidden, Model):
 
     def problems(self) -> Iterator[FieldProblem]:
         """Yield keys that this kind of encoder needs but lacks, and keys of the other kind."""
+        yield from super().problems()
         dense = self.encoder == "dense"
         foreign = ("filters", "kernel_size") if dense else ("units", "tied")
         other = "convolutional" if dense else "dense"

@@ -102,6 +102,10 @@ class Cnn(TokenEmbedding, Hidden, Model):
         """Return True without batch normalization, which depends on the whole batch."""
         return not (self.batch_normalization or any(block.batch_normalization for block in self.blocks))
 
+    def drops(self) -> bool:
+        """Return whether any layer or block has dropout."""
+        return self.dropout > 0 or any(block.dropout for block in self.blocks)
+
     def misfits(self, features: Features) -> Iterator[FieldProblem]:
         """Yield kernels and pools larger than their input, lists of the wrong length, and a missing embedding."""
         if features.kind not in self.takes:

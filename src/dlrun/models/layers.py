@@ -7,13 +7,15 @@ request are omitted. Layers are named after the group: `dense_1`, `dense_1_batch
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from dlrun.component import Fields
+from dlrun.component import FieldProblem, Fields
+from dlrun.rate_schedule import RateSchedule, schedule_field
+from dlrun.schedules import Constant, Schedule
 from dlrun.signature import Features
 
 if TYPE_CHECKING:
@@ -80,7 +82,36 @@ class Weights(Fields):
         return keras.regularizers.L1L2(self.l1, self.l2) if self.l1 or self.l2 else None
 
 
-class Hidden(Weights):
+class DropoutKeys(Fields):
+    """Dropout after the hidden layers."""
+
+    dropout: Fraction = Field(
+        default=0.0,
+        description="Fraction of the outputs of each hidden layer dropped during training, at least 0, below 1.",
+    )
+    dropout_schedule: RateSchedule = schedule_field(
+        "constant",
+        "How dropout changes during training: constant, flat_cos, or another schedule, also as a group with its keys. "
+        "What it says of the learning rate holds for the fraction that is dropped.",
+    )
+
+    def rate_schedule(self) -> Schedule | None:
+        """Return how the rates of all dropout layers change; None if they are constant, or there are none."""
+        return self.dropout_schedule if self.drops() and not isinstance(self.dropout_schedule, Constant) else None
+
+    def drops(self) -> bool:
+        """Return whether any layer has dropout."""
+        return self.dropout > 0
+
+    def problems(self) -> Iterator[FieldProblem]:
+        """Yield a schedule of a dropout that is 0 throughout."""
+        usual = type(self).model_fields["dropout_schedule"].default
+        if self.dropout_schedule.type_name not in (usual, "constant") and not self.drops():
+            what = "dropout_schedule has no effect without dropout"
+            yield FieldProblem(("dropout_schedule",), what, "a dropout above 0", "dropout: 0.1")
+
+
+class Hidden(DropoutKeys, Weights):
     """Normalization, activation and dropout after the linear part of each hidden layer."""
 
     activation: Activation = Field(default="relu", description="Activation of the hidden layers.")
@@ -88,10 +119,6 @@ class Hidden(Weights):
         default=False,
         description="Apply batch normalization in each hidden layer, between its linear part (which keeps its bias, as "
         "in Keras) and its activation.",
-    )
-    dropout: Fraction = Field(
-        default=0.0,
-        description="Fraction of the outputs of each hidden layer dropped during training, at least 0, below 1.",
     )
 
     def activate(self, tensor: Any, make_layer: Callable[..., Any], *, name: str) -> Any:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dlrun.component import Component, FieldProblem
 from dlrun.registry import Registry
+from dlrun.schedules import Schedule
 from dlrun.signature import FeatureKind, Features, Target
 
 if TYPE_CHECKING:
@@ -58,6 +59,26 @@ class Model(Component, abc.ABC):
     def solved_layer(self) -> str:
         """Return the name of a dense layer that training starts at its least-squares solution; empty for none."""
         return ""
+
+    def started_layers(self) -> tuple[str, ...]:
+        """Return the names of layers whose first weights depend on the training split, from input to output.
+
+        Each layer has a method `start(inputs, random)`, which gets what the layers before it make of training rows.
+        """
+        return ()
+
+    def rate_schedule(self) -> Schedule | None:
+        """Return how the rates of all dropout layers change during training; None if they are constant."""
+        return None
+
+    def decay_factor(self, layer: Any, weight: str) -> float:  # noqa: ARG002
+        """Return the factor of the optimizer's weight decay for a weight.
+
+        Args:
+            layer: Keras layer of the weight.
+            weight: Name of the weight in the layer.
+        """
+        return 1.0
 
     def final_activation(self, target: Target) -> str:
         """Return the name of the last activation: that of the head, unless the model has its own output layer."""

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from dlrun.component import FieldProblem
 from dlrun.models.embedding import NumericEmbedding
-from dlrun.models.layers import Activation, Fraction, NotEmpty, Positive, Weights, features_input, flattened
+from dlrun.models.layers import Activation, DropoutKeys, NotEmpty, Positive, Weights, features_input, flattened
 from dlrun.models.model import Model, models
 from dlrun.models.parts.members import MeanOfMembers, member_dense, member_mean, member_scale
 from dlrun.signature import Features, Target
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @models.register("tabm")
-class TabM(NumericEmbedding, Weights, Model):
+class TabM(NumericEmbedding, DropoutKeys, Weights, Model):
     """Many multilayer perceptrons, trained at once, which share their kernels and differ in scales, biases and heads.
 
     Each member has a loss of its own in training. The prediction is the mean of the members: of their probabilities, or
@@ -43,10 +43,6 @@ class TabM(NumericEmbedding, Weights, Model):
         default=32, description="Number of perceptrons. A step takes about so many times as long as one of them."
     )
     activation: Activation = Field(default="relu", description="Activation of the hidden layers.")
-    dropout: Fraction = Field(
-        default=0.0,
-        description="Fraction of the outputs of each hidden layer dropped during training, at least 0, below 1.",
-    )
 
     def build(self, features: Features, target: Target) -> keras.Model:
         """Build the Keras model.

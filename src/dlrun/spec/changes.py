@@ -45,10 +45,10 @@ def refused_changes(before: Spec, after: Spec) -> Iterator[FieldProblem]:
             )
     yield from _other_metrics(before.training, after.training)
     is_longer = (before.training.epochs, before.training.steps) != (after.training.epochs, after.training.steps)
-    if is_longer and before.schedule.spans_training:
+    if is_longer and (spanning := before.spanning_schedule()):
         yield FieldProblem(
             ("training", "epochs"),
-            f"the schedule {before.schedule.type_name} spans the whole training, whose length therefore cannot change",
+            f"the {spanning} spans the whole training, whose length therefore cannot change",
             expected="the original length of the training",
             hint="start a new run of the other length with dlrun train",
         )

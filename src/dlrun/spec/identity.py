@@ -24,24 +24,9 @@ from typing import Any
 from dlrun.runs.provenance import machine as provenance
 from dlrun.runs.provenance.repository import git_diff, git_state
 from dlrun.runs.record import IdentityRecord
+from dlrun.spec.added_keys import ADDED_KEYS
 from dlrun.spec.parse import SpecFile
 from dlrun.spec.types import Spec
-
-_ADDED_KEYS: dict[str, dict[str, Any]] = {
-    "dataset": {
-        "group": None,
-        "scaling": "standard",
-        "season": None,
-        "split": None,
-        "target_transform": "none",
-        "weight": None,
-    },
-    "model": {"linear_shortcut": False, "numeric_embedding": "none", "solver": "gradient"},
-}
-"""Keys that earlier versions did not have, with the value that means their behaviour.
-
-Without them here, every spec would have another digest than before, and repeated batches would train all runs again.
-"""
 
 
 def identify(file: SpecFile) -> IdentityRecord:
@@ -86,7 +71,7 @@ def _of_spec(spec: Spec) -> str:
     plain = spec.plain()
     sections = {
         name: {key: value for key, value in plain[name].items() if key not in added or value != added[key]}
-        for name, added in _ADDED_KEYS.items()
+        for name, added in ADDED_KEYS.items()
     }
     for key in spec.dataset.place_keys:
         sections["dataset"].pop(key, None)

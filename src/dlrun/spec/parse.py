@@ -18,6 +18,7 @@ from dlrun.errors import MOST_SHOWN, DataError, Problem, SpecError, encodable
 from dlrun.models import Model
 from dlrun.plugins import find_plugin, load_plugin
 from dlrun.signature import Description
+from dlrun.spec.added_keys import complete_stored
 from dlrun.spec.checks.check import find_problems
 from dlrun.spec.checks.search.fit import search_problems
 from dlrun.spec.checks.search.parse import parse_search
@@ -149,6 +150,8 @@ def read_config(
 
 
 def _check(document: Node, problems: list[Problem], path: Path, trust: Trust, overrides: tuple[str, ...]) -> SpecFile:
+    if trust.is_stored:
+        complete_stored(document)
     problems += apply_overrides(document, overrides)
     if problems and not document.value:  # an empty file lacks every key, so report only that it is empty
         raise SpecError(problems)

@@ -71,7 +71,9 @@ def read_stored_spec(
         )
     content = _read(folder)  # read once, so that the verified bytes are the parsed ones
     if is_own(folder, spec=content):
-        own = Trust(looks_at_data=looks_at_data, repository=False, working_directory=False, trains=trains)
+        own = Trust(
+            looks_at_data=looks_at_data, repository=False, working_directory=False, trains=trains, is_stored=True
+        )
         return _of_one_run(read_spec(folder.spec_yaml, overrides, trust=own, content=content), folder)
     _refuse_changed(folder, content)
     refuse_unusual_files(folder)
@@ -83,6 +85,7 @@ def read_stored_spec(
         repository=False,
         working_directory=False,
         trains=trains,
+        is_stored=True,
     )
     return _of_one_run(read_spec(folder.spec_yaml, overrides, trust=trust, content=content), folder)
 

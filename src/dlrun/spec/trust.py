@@ -31,6 +31,7 @@ class Trust:
         working_directory: Whether to look for plugins in the working directory too. Those of a run are copies in its
             folder.
         trains: Whether the spec will be trained. If False, problems that matter only for training are ignored.
+        is_stored: Whether it is the spec.yaml of a run, which lists every key of the version that wrote it.
     """
 
     plugins: bool = True
@@ -40,6 +41,7 @@ class Trust:
     repository: bool = True
     working_directory: bool = True
     trains: bool = True
+    is_stored: bool = False
 
 
 OWN = Trust()
@@ -67,9 +69,14 @@ def trust_in(path: Path, *, trust_plugins: bool) -> tuple[Trust, bytes | None]:
             # Read once, so that the verified bytes are the parsed ones.
             content = disk.read_file(path, limit=MAX_BYTES + 1)
     if is_own(run, spec=content):
-        return Trust(plugins_within=None if is_its_spec else run.plugins), content
+        return Trust(plugins_within=None if is_its_spec else run.plugins, is_stored=is_its_spec), content
     foreign = Trust(
-        plugins=trust_plugins, data=False, plugins_within=run.plugins, repository=False, working_directory=False
+        plugins=trust_plugins,
+        data=False,
+        plugins_within=run.plugins,
+        repository=False,
+        working_directory=False,
+        is_stored=is_its_spec,
     )
     return foreign, content
 

@@ -201,6 +201,16 @@ class Spec:
             decision=self.decision,
         )
 
+    def spanning_schedule(self) -> str:
+        """Return a schedule that depends on the length of the whole training, in words; empty if there is none."""
+        rates = {
+            "schedule": self.schedule,
+            "dropout schedule": self.model.rate_schedule(),
+            "weight decay schedule": self.optimizer.decay_schedule(),
+        }
+        found = (f"{what} {rate.type_name}" for what, rate in rates.items() if rate is not None and rate.spans_training)
+        return next(found, "")
+
     def of_folds(self) -> tuple[Spec, ...]:
         """Return the spec of each run of its folds; only itself if it has no folds."""
         if self.folds is None:

@@ -6,7 +6,7 @@ Nothing else in dlrun uses them, so that an update of Keras (3.15) or TensorFlow
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -158,6 +158,53 @@ def factor_bounds(layer: type) -> tuple[float | None, float | None] | None:
     return bounds
 
 
+def steps_taken(optimizer: keras.optimizers.Optimizer) -> Any:
+    """Return the variable that counts the training steps, which the learning rate follows.
+
+    The public `optimizer.iterations` counts updates of the weights: with gradient accumulation, fewer.
+    """
+    return optimizer._iterations  # noqa: SLF001
+
+
+def decays_as_usual(optimizer: keras.optimizers.Optimizer) -> bool:
+    """Return whether Keras decays the weights as it does under most optimizers; Muon has a way of its own."""
+    import keras
+
+    usual: Any = keras.optimizers.Optimizer
+    return type(optimizer)._apply_weight_decay is usual._apply_weight_decay  # type: ignore[attr-defined, unused-ignore]  # noqa: SLF001
+
+
+class WeightDecay:
+    """A base to put before a Keras optimizer's class: each weight decays by a factor of its own, which may change.
+
+    Keras decays all weights by one constant. None of its public methods is called with the weights to decay.
+    """
+
+    decay_factors: Mapping[Any, float]
+    """Factors of weights, by the optimizer's own key of them; 1 for others."""
+
+    decay_at: Callable[[Any], Any]
+    """Function that returns the weight decay after a number of steps."""
+
+    def set_decay(self, factors: Sequence[tuple[Any, float]], decay_at: Callable[[Any], Any]) -> None:
+        """Set the factors of weights, and the function of the steps that returns the decay."""
+        self.decay_factors = {self._var_key(weight): factor for weight, factor in factors}  # type: ignore[attr-defined]
+        self.decay_at = decay_at
+
+    def _apply_weight_decay(self, variables: Any) -> None:
+        import tensorflow as tf
+
+        if self.weight_decay is None:  # type: ignore[attr-defined]
+            return
+        rate, decay = self.learning_rate, self.decay_at(steps_taken(self))  # type: ignore[attr-defined]
+        for variable in map(_own_copy, variables):
+            factor = self.decay_factors.get(self._var_key(variable), 1.0)  # type: ignore[attr-defined]
+            if factor and self._use_weight_decay(variable):  # type: ignore[attr-defined]
+                dtype = variable.dtype
+                part = tf.cast(decay, dtype) * tf.cast(rate, dtype) * tf.cast(factor, dtype)
+                variable.assign_sub(variable * part)
+
+
 class SumsFirst:
     """A base to put before a Keras optimizer's class: it gets the sums of the gradients over all devices.
 
@@ -184,6 +231,9 @@ class SumsFirst:
         import tensorflow as tf
 
         if self.weight_decay is None:  # type: ignore[attr-defined]
+            return
+        if isinstance(self, WeightDecay):
+            super()._apply_weight_decay(variables)  # type: ignore[misc]
             return
         for variable in map(_own_copy, variables):
             if self._use_weight_decay(variable):  # type: ignore[attr-defined]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
 
 import keras
 
@@ -13,11 +14,11 @@ from dlrun.models.parts.levels import with_ordered_levels
 from dlrun.runs.record import Choice
 from dlrun.signature import Features, Target
 from dlrun.spec.types import Spec
-from dlrun.system.keras_internals import make_metric_variables
+from dlrun.system.keras_internals import WeightDecay, all_layers, decays_as_usual, make_metric_variables
 from dlrun.training.devices.device import choose_precision, dtype_policy
 from dlrun.training.step.by_column import build_loss, build_metric
 from dlrun.training.step.by_member import MembersLoss, score_mean
-from dlrun.training.step.dropout import exchange_dropout
+from dlrun.training.step.dropout import exchange_dropout, schedule_dropout
 from dlrun.training.step.fused_optimizers import fuse
 from dlrun.training.step.parts import join_parts
 from dlrun.training.step.replicas import Replicas
@@ -105,6 +106,8 @@ def compile_model(
         exchange_dropout(core)
         model, shares = share_batches(core, shares, is_asked_for=spec.training.cpu_shares != "auto")
         _compile(model, spec, target, length=length)
+        if schedule := spec.model.rate_schedule():
+            schedule_dropout(model, schedule, steps_per_epoch=length.steps_per_epoch, total_steps=length.steps)
         # The order matters. 1. compile() may wrap the optimizer, for loss scaling. 2. The optimizer's slots have to
         # exist before the graph is traced and before a checkpoint is restored. 3. So do the metrics' variables.
         model.optimizer.build(model.trainable_variables)
@@ -118,6 +121,7 @@ def _compile(model: keras.Model, spec: Spec, target: Target, *, length: Training
     rate = spec.optimizer.learning_rate
     learning_rate = spec.schedule.build(rate, steps_per_epoch=length.steps_per_epoch, total_steps=length.steps)
     optimizer = fuse(spec.optimizer.build(learning_rate))
+    _set_decay(optimizer, model, spec, length=length)
     loss, metrics = build_loss(spec.loss, target), [build_metric(metric, target) for metric in spec.metrics]
     if spec.model.trains_members:
         loss = MembersLoss(loss, is_of_batch=spec.loss.is_of_batch)
@@ -128,6 +132,26 @@ def _compile(model: keras.Model, spec: Spec, target: Target, *, length: Training
         metrics=metrics,
         jit_compile=False,  # XLA is applied to the step by the loop; here it would forbid some layers on the CPU
     )
+
+
+def _set_decay(
+    optimizer: keras.optimizers.Optimizer, model: keras.Model, spec: Spec, *, length: TrainingLength
+) -> None:
+    """Let the weight decay follow its schedule, and each weight its factor; if there are none, leave it to Keras."""
+    peak, schedule = getattr(optimizer, "weight_decay", None), spec.optimizer.decay_schedule()
+    if not peak or not decays_as_usual(optimizer):
+        return
+    pairs = (
+        (weight, spec.model.decay_factor(layer, weight.name)) for layer in all_layers(model) for weight in layer.weights
+    )
+    factors = [(weight, factor) for weight, factor in pairs if factor != 1.0]
+    if not factors and schedule is None:
+        return
+    optimizer.__class__ = type(type(optimizer).__name__, (WeightDecay, type(optimizer)), {})
+    decay: Any = peak
+    if schedule is not None:
+        decay = schedule.build(peak, steps_per_epoch=length.steps_per_epoch, total_steps=length.steps)
+    optimizer.set_decay(factors, decay if callable(decay) else lambda steps: decay)  # noqa: ARG005  it is constant
 
 
 def _built(spec: Spec, features: Features, target: Target, *, precision: str) -> keras.Model:

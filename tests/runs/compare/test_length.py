@@ -26,6 +26,13 @@ RESUMED = "dlrun resume x --set training.epochs=8"
         (SPEC, {"best": {**BEST, "value": None}}, 4, ""),
         (SPEC, {"best": {**BEST, "epoch": 1}}, 1, "dlrun resume x --set training.epochs=2"),
         (SPEC.replace("constant", "cosine"), {}, 4, "dlrun train x.yaml --set training.epochs=8"),
+        (
+            f"{SPEC}model: {{dropout_schedule: {{type: flat_cos}}}}\n",
+            {},
+            4,
+            "dlrun train x.yaml --set training.epochs=8",
+        ),
+        (f"{SPEC}model: {{dropout_schedule: constant}}\n", {}, 4, RESUMED),
         (SPEC.replace("null", "36"), {}, 4, "dlrun resume x --set training.steps=72"),
         (SPEC.replace("null", "35"), {}, 4, "dlrun train x.yaml --set training.steps=70"),
     ],

@@ -95,6 +95,31 @@ def test_without_the_hash_and_outside_training_dropout_is_keras_own() -> None:
     assert (drawn(layer, xla=False, steps=3) == drawn(keras.layers.Dropout(RATE, seed=4), xla=False, steps=3)).all()
 
 
+@pytest.mark.parametrize("xla", [False, True])
+def test_a_scheduled_rate_follows_the_steps_of_the_optimizer(xla: bool) -> None:
+    import keras
+
+    from dlrun.schedules import FlatCos
+    from dlrun.system.keras_internals import steps_taken
+    from dlrun.training.step.dropout import schedule_dropout, use_hashed_dropout
+
+    layer = hashed(seed=5)
+    model = model_of(layer)
+    use_hashed_dropout(model, on=xla)
+    model.compile(keras.optimizers.SGD())
+    schedule_dropout(model, FlatCos(), steps_per_epoch=10, total_steps=100)
+    expected = drawn(keras.layers.Dropout(RATE, seed=5), xla=False, steps=3)
+    found = drawn(layer, xla=xla, steps=3)
+    # In the flat part it is Keras' dropout, and so are its random numbers without XLA.
+    assert (found == expected).all() or xla
+    for step, rate in ((50, RATE), (75, RATE / 2), (100, 0)):
+        steps_taken(model.optimizer).assign(step)
+        found = drawn(layer, xla=xla, steps=20)
+        assert (found == 0).mean() == pytest.approx(rate, abs=0.015)
+        np.testing.assert_allclose(found.max(), 1 / (1 - rate), rtol=1e-6)
+    assert layer.get_config()["rate"] == RATE
+
+
 def test_only_keras_own_dropout_is_replaced_and_keeps_its_name() -> None:
     import keras
 

@@ -19,7 +19,7 @@ class SpecLength:
 
     Args:
         steps: The number of steps, if the length is given in steps.
-        is_fixed: Whether the learning rate schedule spans the whole training, so that only a new run can be longer.
+        is_fixed: Whether a schedule spans the whole training, so that only a new run can be longer.
     """
 
     steps: int | None
@@ -44,10 +44,13 @@ def read_length(folder: RunFolder) -> SpecLength | None:
         return None
     if spec.get("model.solver") == "least_squares":
         return None
-    schedule, steps = schedules.find(str(spec.get("schedule.type", "constant"))), spec.get("training.steps")
-    if schedule is None or not (steps is None or type(steps) is int):
+    keys, steps = ("schedule", "model.dropout_schedule", "optimizer.weight_decay_schedule"), spec.get("training.steps")
+    # A schedule without keys of its own is written as its name.
+    names = (spec.get(f"{key}.type", spec.get(key, "constant")) for key in keys)
+    found = [schedules.find(str(name)) for name in names]
+    if None in found or not (steps is None or type(steps) is int):
         return None
-    return SpecLength(steps, schedule.spans_training)
+    return SpecLength(steps, any(schedule is not None and schedule.spans_training for schedule in found))
 
 
 def longer_command(
