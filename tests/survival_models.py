@@ -48,7 +48,7 @@ training: {batch_size: 16, epochs: 4, class_weight: balanced}
     "realmlp": """dataset: {type: builtin, name: diabetes, validation: 0.2}
 model: {type: realmlp, units: [16, 16]}
 loss: mean_squared_error
-optimizer: {type: adam, learning_rate: 0.05, beta_2: 0.95}
+optimizer: {type: adamw, learning_rate: 0.05, beta_2: 0.95, weight_decay: 0.02, weight_decay_schedule: flat_cos}
 schedule: coslog
 training: {batch_size: 16, epochs: 6, early_stopping: {patience_epochs: 6}}
 """,

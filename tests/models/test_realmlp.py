@@ -14,7 +14,27 @@ VALUE = Target("values", 1, encoding="value")
 
 
 def build(features: Features, target: Target, **keys: Any) -> Any:
-    return RealMlp(units=(8,), **keys).build(features, target)
+    return RealMlp(units=(8,), **{"initialization": "random", **keys}).build(features, target)
+
+
+def test_weights_decay_by_the_factors_of_their_learning_rates_and_biases_do_not() -> None:
+    numbers = tuple(Continuous(place, (0.0, 1.0)) for place in range(4))
+    model = build(Features("vector", (5,), continuous=numbers), CLASSES)
+    own, equal = RealMlp(units=(8,)), RealMlp(units=(8,), weight_decay_rates="equal")
+    found = {
+        f"{layer.name}/{weight.name}": own.decay_factor(layer, weight.name)
+        for layer in model.layers
+        for weight in layer.trainable_weights
+    }
+    embedding = [f"numeric_embedding/{name}" for name in ("frequencies", "phase", "kernel", "bias")]
+    dense = {"dense_1/kernel": 1.0, "dense_1/bias": 0.0, "head/kernel": 1.0, "head/bias": 0.0}
+    assert found == {
+        **dense,
+        "feature_scale/scale": 6.0,
+        "dense_1_activation/weight": 0.1,
+        **dict.fromkeys(embedding, 0.1),
+    }
+    assert {equal.decay_factor(layer, "bias") for layer in model.layers} == {1.0}
 
 
 def test_the_first_output_is_0_and_every_weight_of_the_head_learns() -> None:
@@ -31,7 +51,7 @@ def test_hidden_values_are_about_as_large_as_the_features_at_any_width() -> None
     import keras
 
     rows = np.random.default_rng(0).standard_normal((500, 400)).astype("float32")
-    model = RealMlp(units=(300,)).build(Features("vector", (400,), continuous=()), CLASSES)
+    model = RealMlp(units=(300,), initialization="random").build(Features("vector", (400,), continuous=()), CLASSES)
     hidden = keras.Model(model.inputs, model.get_layer("dense_1").output)
     assert np.asarray(hidden(rows)).var() == pytest.approx(2, rel=0.15)  # 1 of the kernel, 1 of the bias
 

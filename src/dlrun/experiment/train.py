@@ -176,7 +176,7 @@ def train_assembled(setup: TrainingSetup, run: Session, *, goes_on_from: RunFold
     """
     scored = setup if run.trial is None else setup.without_test()
     try:
-        solve_linear_layer(setup, run)
+        start_layers(setup, run)
         # Now and not at the end: the files are still those that the examples were read from, and a wrong name of a
         # column ends the run before it is trained.
         columns = read_slices(scored, run)
@@ -199,14 +199,16 @@ def train_assembled(setup: TrainingSetup, run: Session, *, goes_on_from: RunFold
     return scores
 
 
-def solve_linear_layer(setup: TrainingSetup, run: Session) -> None:
-    """Start the layer that the model names, if any, at the least-squares solution for the training split."""
+def start_layers(setup: TrainingSetup, run: Session) -> None:
+    """Start the layers that the model names, if any, with weights that depend on the training split."""
+    from dlrun.training.start.data_driven import start_from_data
     from dlrun.training.start.least_squares import start_at_least_squares
 
-    with setup.timeline.spent("build"):
-        text = start_at_least_squares(setup)
-    if text:
-        run.listener(Note("least squares", text))
+    for subject, start in (("initialization", start_from_data), ("least squares", start_at_least_squares)):
+        with setup.timeline.spent("build"):
+            text = start(setup)
+        if text:
+            run.listener(Note(subject, text))
 
 
 def choose_steps(setup: TrainingSetup, run: Session) -> Trainer:
@@ -362,7 +364,7 @@ def _advice(setup: TrainingSetup, folder: RunFolder) -> Iterator[Note]:
         if is_forecast(record.baseline.method):
             yield Note("try", WHAT_TO_TRY)
     resume = read_cluster().resume_command(folder.id) + runs_option(folder)
-    length = SpecLength(spec.training.steps, is_fixed=spec.schedule.spans_training)
+    length = SpecLength(spec.training.steps, is_fixed=bool(spec.spanning_schedule()))
     # A model that is a least-squares solution is at its optimum, and longer training only moves it about.
     is_solved = spec.model.solved_layer() == "head"
     command = longer_command(record, rows, length, resume=resume, anew=f"dlrun train {folder.spec_yaml}")

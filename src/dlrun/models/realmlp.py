@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from dlrun.component import FieldProblem
 from dlrun.models.embedding import NumericEmbedding
-from dlrun.models.layers import Activation, Fraction, NotEmpty, Positive, features_input, flattened
+from dlrun.models.layers import Activation, DropoutKeys, Fraction, NotEmpty, Positive, features_input, flattened
 from dlrun.models.model import Model, models
 from dlrun.models.parts.ntk_layers import ntk_dense, parametric_activation, rated_scale
 from dlrun.models.parts.numeric_embedding import NumericEmbeddingKey, Periodic, PiecewiseLinear
+from dlrun.rate_schedule import RateSchedule, schedule_field
 from dlrun.signature import Features, Target
 
 if TYPE_CHECKING:
@@ -23,12 +24,12 @@ _PBLD = Periodic(type="periodic", form="pbld", frequencies=16, scale=0.1, size=4
 
 
 @models.register("realmlp")
-class RealMlp(NumericEmbedding, Model):
+class RealMlp(NumericEmbedding, DropoutKeys, Model):
     """A multilayer perceptron for tables: learned scales of the features, NTK parametrization, parametric activations.
 
-    It is made for `dataset: {scaling: robust}`, `optimizer: {type: adam, learning_rate: 0.04, beta_2: 0.95}` (0.2 for
-    numbers), `schedule: coslog`, `label_smoothing: 0.1` for classes, about 256 epochs, and the best of them on the
-    validation split.
+    It is made for `dataset: {scaling: robust}`, `optimizer: {type: adamw, learning_rate: 0.04, beta_2: 0.95,
+    weight_decay: 0.02, weight_decay_schedule: flat_cos}` (a learning rate of 0.2 for numbers), `schedule: coslog`,
+    `label_smoothing: 0.1` for classes, about 256 epochs, and the best of them on the validation split.
 
     Formula:
         h_0 = s x; z_i = W_i h_(i-1) / sqrt(width) + b_i, h_i = z_i + a_i (activation(z_i) - z_i);
@@ -51,6 +52,21 @@ class RealMlp(NumericEmbedding, Model):
     dropout: Fraction = Field(
         default=0.15,
         description="Fraction of the outputs of each hidden layer dropped during training, at least 0, below 1.",
+    )
+    dropout_schedule: RateSchedule = schedule_field(
+        "flat_cos", "How dropout changes during training; as in mlp. The default lowers it to 0 in the second half."
+    )
+    initialization: Literal["data", "random"] = Field(
+        default="data",
+        description="The first weights. data: drawn so that each hidden unit has variance 1 over the training split "
+        "and bends at a random place between training rows · random: drawn independently of the data, with an output "
+        "of 0.",
+    )
+    weight_decay_rates: Literal["own", "equal"] = Field(
+        default="own",
+        description="How the optimizer's weight_decay shrinks the weights. own: each by the factor of its learning "
+        "rate (scales 6, kernels 1, activations and periodic embeddings 0.1), and no bias · equal: all alike, as the "
+        "optimizer muon always does.",
     )
     numeric_embedding: NumericEmbeddingKey = Field(
         default=_PBLD,
@@ -82,12 +98,13 @@ class RealMlp(NumericEmbedding, Model):
                 tensor = activate(activation, rate=_ACTIVATION_RATE, name=f"{name}_activation")(tensor)
             if self.dropout:
                 tensor = keras.layers.Dropout(self.dropout, name=f"{name}_dropout")(tensor)
-        # The output is 0 at first, whatever the random weights before it are.
+        # A random start would make the first output large: it is 0 instead, whatever the weights before it are.
+        kernel = "zeros" if self.initialization == "random" else normal(stddev=1.0)
         outputs = dense(
             target.units,
             bias_rate=_BIAS_RATE,
             activation=target.activation,
-            kernel_initializer="zeros",
+            kernel_initializer=kernel,
             dtype="float32",
             name="head",
         )(tensor)
@@ -102,6 +119,23 @@ class RealMlp(NumericEmbedding, Model):
         """Yield a numeric embedding for features without continuous numbers."""
         if features.kind in self.takes:
             yield from self.numeric_misfits(features)
+
+    def started_layers(self) -> tuple[str, ...]:
+        """Return the names of the dense layers, if their first weights depend on the training split."""
+        if self.initialization == "random":
+            return ()
+        return (*(f"dense_{number}" for number in range(1, len(self.units) + 1)), "head")
+
+    def decay_factor(self, layer: Any, weight: str) -> float:
+        """Return the factor of the optimizer's weight decay for a weight: that of its learning rate, 0 for a bias.
+
+        A weight is stored divided by the factor of its learning rate, which leaves its relative decay as it is.
+        """
+        if self.weight_decay_rates == "equal":
+            return 1.0
+        if isinstance(layer, ntk_dense()):
+            return 0.0 if weight == "bias" else 1.0
+        return float(getattr(layer, "rate", 1.0))
 
     def _activation(self, target: Target) -> str:
         if self.activation != "auto":

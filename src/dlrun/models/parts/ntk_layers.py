@@ -13,6 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
+    import numpy.typing as npt
+
+_SIMPLEX = 5
+_ROUNDING = 1e-6
+"""Products that differ by less than this fraction of the largest are constant but for rounding errors."""
 
 
 @functools.cache
@@ -50,6 +56,28 @@ def ntk_dense() -> type[keras.layers.Dense]:
             product = keras.ops.matmul(inputs, self.kernel) * (1 / math.sqrt(inputs.shape[-1]))
             return self.activation(product + self.bias_rate * self.bias)
 
+        def start(self, inputs: npt.NDArray[Any], random: np.random.Generator) -> None:
+            """Scale the kernel and set the bias so that the layer suits its inputs, before training.
+
+            Args:
+                inputs: Inputs for training rows.
+                random: The source of the places where units are 0.
+
+            Formula:
+                W = W / std(x W / sqrt(width)); b = -sum_k p_k (x_(r_k) W / sqrt(width)), for 5 random rows r_k of each
+                unit and random weights p_k that add up to 1
+
+            Shape:
+                inputs: `(rows, width)`.
+
+            Reference:
+                Holzmüller, Grinsztajn and Steinwart, 2024, arXiv:2407.04491: the bias is `he+5` there, after Steinwart,
+                2019, "A Sober Look at Neural Network Initializations", arXiv:1903.11482.
+            """
+            kernel, bias = scaled_start(inputs, self.kernel.numpy(), random)
+            self.kernel.assign(kernel)
+            self.bias.assign(bias / self.bias_rate)
+
         def in_plain_layers(self, inputs: Any) -> Any:
             """Compute the same as `call` with a dense layer of Keras."""
             layer = keras.layers.Dense(self.units, activation=self.activation, name=self.name)
@@ -62,6 +90,29 @@ def ntk_dense() -> type[keras.layers.Dense]:
             return {**super().get_config(), "bias_rate": self.bias_rate}
 
     return NtkDense
+
+
+def scaled_start(
+    inputs: npt.NDArray[Any], kernel: npt.NDArray[Any], random: np.random.Generator
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Return a kernel whose products have variance 1 over the inputs, and a bias that puts them at 0 among the inputs.
+
+    A unit whose products are all the same keeps its kernel.
+
+    Shape:
+        inputs: `(rows, width)`. kernel: `(width, units)`. Returns: `(width, units)` and `(units,)`.
+    """
+    import numpy as np
+
+    products = inputs.astype(np.float64) @ kernel.astype(np.float64) / math.sqrt(len(kernel))
+    deviation = products.std(axis=0)
+    is_constant = deviation <= _ROUNDING * np.abs(products).max(axis=0)
+    deviation[is_constant] = 1.0
+    places = random.integers(len(products), size=(_SIMPLEX, products.shape[1]))
+    parts = random.exponential(size=places.shape)
+    parts /= parts.sum(axis=0)
+    bias = -(np.take_along_axis(products / deviation, places, axis=0) * parts).sum(axis=0)
+    return kernel / deviation, bias
 
 
 @functools.cache

@@ -11,12 +11,12 @@ import tensorflow as tf
 
 from dlrun.training.failures import building_failures
 from dlrun.training.setup import TrainingSetup
+from dlrun.training.start.values import AT_ONCE, training_values
 from dlrun.training.step.feed import encode
 from dlrun.training.step.weights import loss_weights
 
 Floats = npt.NDArray[np.float64]
 
-_AT_ONCE = 1024
 _SMALLEST = 1e-10
 """Directions with a variance below this fraction of the largest are rounding errors, and get the weight 0."""
 
@@ -96,20 +96,15 @@ def start_at_least_squares(setup: TrainingSetup) -> str:
 def _sums(setup: TrainingSetup, layer: keras.layers.Layer) -> NormalEquations:
     """Return the normal equations of the layer, for what the rest of the model leaves of the target."""
     core, split = setup.compiled.core, setup.dataset.splits["train"]
-    rest = keras.Model(core.inputs, [layer.input, core.outputs[0]])
-    step = tf.function(
-        lambda rows: rest(setup.preprocess(rows, training=False), training=False),
-        autograph=False,
-        reduce_retracing=True,
-    )
     weights = loss_weights(split, setup.target, None)
     equations = NormalEquations(layer.input.shape[-1], layer.output.shape[-1])
-    for start in range(0, len(split), _AT_ONCE):
-        rows = slice(start, start + _AT_ONCE)
-        inputs, output = step(tf.constant(np.asarray(split.features[rows])))
+    parts = [slice(start, start + AT_ONCE) for start in range(0, len(split), AT_ONCE)]
+    values = training_values(setup, [layer.input, core.outputs[0]])
+    for rows in parts:
+        inputs, output = values(rows)
         target = encode(tf.constant(np.asarray(split.target)[rows]), setup.target)
         target = tf.tile(target, (1, max(1, len(setup.target.levels))))  # quantiles start at the mean
-        equations.add(inputs.numpy(), (target - output).numpy(), None if weights is None else weights[rows])
+        equations.add(inputs, (target - output).numpy(), None if weights is None else weights[rows])
     return equations
 
 
