@@ -33,7 +33,8 @@ class Lines(Tracker):
 
     def open(self, run, *, known_id):
         journal = LinesJournal(self, run, known_id)
-        journal.log("open", {"id": journal.id, "known_id": known_id, "params": run.params, "tags": run.tags})
+        journal.log("open", {"id": journal.id, "known_id": known_id, "params": run.params, "tags": run.tags,
+                             "parent": run.parent})
         return journal
 
 

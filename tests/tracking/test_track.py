@@ -67,6 +67,7 @@ def test_a_run_is_logged_from_its_params_to_its_files(config: Path, lines: Lines
     run.train(1, 2)
     first, *rest = lines()
     assert (first["kind"], first["id"], first["known_id"]) == ("open", f"journal of {run.folder.id}", None)
+    assert first["parent"] is None
     assert first["params"]["training.batch_size"] == "216"
     assert first["params"]["model.units"] == "[16]"
     assert not any(key.startswith("tracking") for key in first["params"])

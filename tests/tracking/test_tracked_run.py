@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
-from dlrun.errors import Interrupted
+from dlrun.errors import Interrupted, Paused
 from dlrun.experiment.resume import resume
-from dlrun.experiment.train import train
+from dlrun.experiment.train import train, train_file
+from dlrun.experiment.trial import Trial
+from dlrun.spec.parse import read_spec
 from dlrun.training.progress.events import EpochDone, Event, Note
 
 pytestmark = pytest.mark.tensorflow
@@ -64,6 +66,23 @@ def test_a_tracked_run_is_bit_identical_to_an_untracked_one_even_if_interrupted(
     assert opened[0]["tags"]["dataset_fingerprint"] == done.record["dataset"]["fingerprint"]
     scores = {name for line in lines() if line["kind"] == "scores" for name in line["scores"]}
     assert scores == {"validation_loss", "validation_accuracy", "test_loss", "test_accuracy"}
+
+
+def test_a_trial_is_tracked_below_its_search_and_goes_on_there_after_a_pause(
+    config: Path, lines: Callable[[], list[dict[str, Any]]]
+) -> None:
+    overrides = ("tracking.type=lines", f"tracking.path={config.with_name('lines.jsonl')}")
+    runs, role = config.parent / "runs", Trial("digits", 7, pause_after=1, parent="journal of digits")
+    with pytest.raises(Paused):
+        train_file(read_spec(config, overrides), runs_dir=runs, listener=Heard(), trial=role)
+    (run,) = (path for path in runs.iterdir() if path.is_dir())
+    resume(run, runs_dir=runs)
+    first, again = (line for line in lines() if line["kind"] == "open")
+    assert first["parent"] == "journal of digits"
+    assert (first["tags"]["search"], first["tags"]["trial"]) == ("digits", "7")
+    assert again["known_id"] == first["id"]
+    assert [line["row"]["epoch"] for line in lines() if line["kind"] == "epoch"] == [1, 2, 3]
+    assert [line["ending"] for line in lines() if line["kind"] == "end"] == ["interrupted", "completed"]
 
 
 @needs_mlflow

@@ -97,10 +97,11 @@ class Session:
             RunError: A worker was lost, or the folder cannot be written to.
         """
         folder, wants_report = folder or self.folder, self.is_reported and file.spec.training.report
+        parent = None if self.trial is None else self.trial.parent
         if self.trial is not None:
             changes |= {"search": self.trial.record(), "stopped": f"stopped with the search {self.trial.search}"}
         with (
-            tracking(file, folder, self.listener, wanted=self.cluster.is_chief) as listener,
+            tracking(file, folder, self.listener, wanted=self.cluster.is_chief, parent=parent) as listener,
             reporting(folder, listener, wanted=wants_report, timeline=self.timeline),
             recording(folder, self.stop, **changes),
             self._explaining_errors(),

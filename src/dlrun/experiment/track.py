@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -42,7 +43,9 @@ def prepare_tracker(file: SpecFile, *, wanted: bool) -> None:
 
 
 @contextmanager
-def tracking(file: SpecFile, folder: RunFolder, listener: Listener, *, wanted: bool) -> Iterator[Listener]:
+def tracking(
+    file: SpecFile, folder: RunFolder, listener: Listener, *, wanted: bool, parent: str | None = None
+) -> Iterator[Listener]:
     """Log a run to the tracker of its spec, and close the tracker's journal when the block ends.
 
     Args:
@@ -50,6 +53,7 @@ def tracking(file: SpecFile, folder: RunFolder, listener: Listener, *, wanted: b
         folder: The run. Its end has to be recorded inside the block, because the journal's last entry reports it.
         listener: Called with every event, and with notes about the tracking.
         wanted: Whether this process is the one that tracks.
+        parent: The id in the tracker of the search whose trial the run is; None for any other run.
 
     Yields:
         The listener to use in place of `listener`.
@@ -58,7 +62,7 @@ def tracking(file: SpecFile, folder: RunFolder, listener: Listener, *, wanted: b
     if tracker is None or not wanted:
         yield _note_at_start(listener, file.tracking_refused) if file.tracking_refused else listener
         return
-    tracker_listener = TrackerListener(tracker, folder, listener)
+    tracker_listener = TrackerListener(tracker, folder, listener, parent=parent)
     try:
         yield tracker_listener
     finally:
@@ -74,10 +78,12 @@ class TrackerListener:
         tracker: The tracker to log to.
         folder: The run.
         listener: The listener to pass the events on to.
+        parent: The id in the tracker of the search whose trial the run is.
     """
 
-    def __init__(self, tracker: Tracker, folder: RunFolder, listener: Listener) -> None:
+    def __init__(self, tracker: Tracker, folder: RunFolder, listener: Listener, *, parent: str | None = None) -> None:
         self._tracker = tracker
+        self._parent = parent
         self._folder = folder
         self._listener = listener
         self._background: Background | None = None
@@ -128,7 +134,7 @@ class TrackerListener:
     def _begin(self) -> None:
         try:
             record = self._folder.read_record()
-            facts = _facts(record, read_flat_spec(self._folder.spec_yaml))
+            facts = replace(_facts(record, read_flat_spec(self._folder.spec_yaml)), parent=self._parent)
             rows = self._folder.read_metrics()
         except DlrunError as error:
             self._give_up(error.what)
@@ -186,6 +192,8 @@ def _facts(record: RunRecord, spec: Mapping[str, Value]) -> RunFacts:
         "version": record.versions.get("dlrun"),
         "dataset_fingerprint": record.dataset.fingerprint if record.dataset else None,
         "git_commit": record.git.get("commit") if record.git else None,
+        "search": record.search.name if record.search else None,
+        "trial": str(record.search.trial) if record.search else None,
     }
     given = {name: value for name, value in tags.items() if value}
     return RunFacts(record.id, params, given, goes_on=record.resumed > 0)

@@ -18,11 +18,13 @@ class Trial:
         search: The name of the search.
         number: The number of the trial in it, from 1.
         pause_after: The epoch, from 1, at whose end training pauses if it is not over; None to train to the end.
+        parent: The id of the search in the experiment tracker of the spec; None if it is not tracked.
     """
 
     search: str
     number: int
     pause_after: int | None = None
+    parent: str | None = None
 
     def record(self) -> TrialRecord:
         """Return what run.json says about it."""

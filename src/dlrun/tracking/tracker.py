@@ -23,7 +23,8 @@ class RunFacts:
     Args:
         id: Id of the run folder.
         params: The complete spec by dotted key, without the section `tracking`.
-        tags: `run_id`, `version` (of dlrun), `dataset_fingerprint`, and in a repository `git_commit`.
+        tags: `run_id`, `version` (of dlrun), `dataset_fingerprint`, in a repository `git_commit`, and of a trial of a
+            search `search` and `trial`.
         goes_on: Whether the run is resumed. It may then have a journal whose id it never stored, because the server or
             the run stopped while the journal was created.
         parent: Id of the journal of the search whose trial the run is; None for any other run. A search has a journal
