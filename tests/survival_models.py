@@ -59,6 +59,26 @@ loss: quantile
 metrics: [mean_absolute_error, r2_score]
 training: {batch_size: 16, epochs: 6, early_stopping: {patience_epochs: 3, restore_best: true}}
 """,
+    # The best linear model is computed before the first step, and the steps go on from it.
+    "least_squares": """dataset: {type: builtin, name: diabetes, validation: 0.2}
+model: {type: linear, solver: least_squares, l2: 0.01}
+loss: mean_squared_error
+optimizer: {type: adam, learning_rate: 0.01}
+training: {batch_size: 16, epochs: 4}
+""",
+    # Weights of rows, in the loss with those of the classes, in every score and in the choice of the best epoch.
+    "weighted": """dataset: {type: table, path: WEIGHTED, target: y, weight: w, group: g, test: 0.2, validation: 0.2}
+model: {type: mlp, units: [16], dropout: 0.2}
+loss: binary_crossentropy
+metrics: [accuracy, auc]
+optimizer: {type: adam, learning_rate: 0.01}
+training: {batch_size: 16, epochs: 5, class_weight: balanced, early_stopping: {patience_epochs: 3, restore_best: true}}
+""",
+    "weighted_intervals": """dataset: {type: table, path: WEIGHTED, target: a, weight: w, validation: 0.3, test: 0.2}
+model: {type: linear, solver: least_squares}
+loss: mean_squared_error
+training: {batch_size: 16, epochs: 3}
+""",
     "autoencoder": f"""{DIGITS}
 model: {{type: autoencoder, units: [32], latent_units: 8, tied: true, input_noise: 0.2, output_activation: sigmoid}}
 loss: mean_squared_error

@@ -57,6 +57,13 @@ KINDS = {
     "scaled_series": "dataset: {type: series, path: DATA/beijing_pm25.csv, time: [year, month, day, hour],\n"
     "  target: pm2.5, history: 24, test: 0.2, validation: 0.1, scaling: quantile}\n"
     "model: {type: gru, units: [16], numeric_embedding: {type: piecewise_linear, size: 4}}\n" + VALUES,
+    "least_squares_series": "dataset: {type: series, path: DATA/beijing_pm25.csv, time: [year, month, day, hour],\n"
+    "  target: pm2.5, history: 24, horizon: 3, difference: true, test: 0.2, validation: 0.1,\n"
+    "  missing: {numeric: last}}\n"
+    "model: {type: linear, solver: least_squares, l2: 0.01}\n" + VALUES,
+    "least_squares_table": TABLE.replace("target: income", "target: age, task: regression")
+    + "model: {type: linear, solver: least_squares}\n"
+    + VALUES,
     "images": "dataset: {type: images, path: DATA/cifar10_images, size: [24, 24], validation: 0.1}\n"
     "model: {type: cnn, blocks: [{filters: 16, kernel_size: 3, pool_size: 2}]}\n" + CLASSES,
 }

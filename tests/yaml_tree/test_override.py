@@ -41,6 +41,11 @@ def test_a_number_is_the_index_of_a_list_item() -> None:
     assert changed == {"type": "cnn", "blocks": ({"filters": 1}, {"filters": 9}, {"filters": 3})}
 
 
+def test_a_star_is_every_item_of_a_list() -> None:
+    changed = overridden("model.blocks.*.filters=9", "model.blocks.1.filters=5")["model"]
+    assert changed == {"type": "cnn", "blocks": ({"filters": 9}, {"filters": 5})}
+
+
 def test_a_later_override_wins() -> None:
     assert overridden("training.epochs=3", "training.epochs=4")["training"] == {"epochs": 4}
 

@@ -187,6 +187,11 @@ class Source(Component, abc.ABC):
         plain = self.plain()
         return tuple(place for key in self.place_keys for place in _paths_in(plain[key]))
 
+    def missing_paths(self) -> tuple[str, ...]:
+        """Return the keys for a file, a folder or a pattern of files of which nothing exists."""
+        given = {key: _paths_in(value) for key, value in self.plain().items() if key in self.path_keys and value}
+        return tuple(key for key, paths in given.items() if not any(path.exists() for path in paths))
+
     def data_label(self, dataset: Dataset) -> str:
         """Return the paths of its data as written in the spec, for messages; the name of the dataset if there are none.
 

@@ -34,6 +34,7 @@ def page(content: Content, findings: Mapping[str, Findings], drawings: Sequence[
             tag("h1", record.name),
             tag("p", _what(record), class_="soft"),
             *headline(content, findings),
+            *section("Members", _members(record)),
             *section("Slices", slice_section(content.record, drawings)),
             *section(
                 "Learning",
@@ -65,6 +66,23 @@ def _what(record: RunRecord) -> str:
     if record.started:
         parts.append(f"started {record.started[:16].replace('T', ' ')}")
     return ", ".join(parts) + (f". {record.reason}" if record.reason else "")
+
+
+def _members(record: RunRecord) -> Iterator[Markup]:
+    """Yield the runs that an ensemble was joined from, with the scores of each on its own validation split."""
+    if record.ensemble is None:
+        return
+    members = record.ensemble.members
+    scores = list(dict.fromkeys(name for member in members for name in member.validation))
+    rows = [
+        (member.id, f"{member.weight:.3g}", *(number(member.validation.get(name)) for name in scores))
+        for member in members
+    ]
+    yield table(("run", "weight", *(f"validation {name}" for name in scores)), rows, is_stacked=True)
+    # The list of members is the table above.
+    told = [note for note in record.ensemble.notes if not note.startswith("members: ")]
+    yield tag("p", "Each member was scored on its own validation split.", class_="soft")
+    yield from (tag("p", f"{note[:1].upper()}{note[1:]}.", class_="soft") for note in told)
 
 
 def _predictions(content: Content, findings: Mapping[str, Findings], drawings: Sequence[Drawing]) -> Iterator[Markup]:

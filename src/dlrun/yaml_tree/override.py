@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dlrun.errors import Problem, SpecError
 from dlrun.yaml_tree.document import Node, Place
 from dlrun.yaml_tree.source import parse_yaml
@@ -15,7 +17,7 @@ def apply_overrides(root: Node, overrides: tuple[str, ...]) -> list[Problem]:
     Args:
         root: Root of the document.
         overrides: Overrides of the form `path.to.key=value`. The value is parsed as YAML. Items of a list are numbered
-            from 0.
+            from 0, and `*` means all of them.
 
     Returns:
         A problem for each override that is malformed, or whose path leads through a value without keys.
@@ -51,17 +53,27 @@ def put_value(root: Node, path: str, leaf: Node, *, place: Place) -> None:
 
     Args:
         root: Root of the document, which is changed.
-        path: Keys with dots between them. Items of a list are numbered from 0.
+        path: Keys with dots between them. Items of a list are numbered from 0, and `*` means all of them.
         leaf: The value.
         place: Location of the path, for later problems.
 
     Raises:
         SpecError: The path leads through a value without keys, or beyond the end of a list.
     """
-    node, keys = root, path.split(".")
+    nodes, keys = [root], path.split(".")
     for depth, key in enumerate(keys[:-1]):
-        node = _step(node, key, place=place, above=".".join(keys[:depth]))
-    _put(node, keys[-1], leaf, place=place, above=".".join(keys[:-1]))
+        above = ".".join(keys[:depth])
+        nodes = [_step(node, each, place=place, above=above) for node in nodes for each in _meant(node, key)]
+    for node in nodes:
+        for key in _meant(node, keys[-1]):
+            _put(node, key, replace(leaf), place=place, above=".".join(keys[:-1]))
+
+
+def _meant(node: Node, key: str) -> list[str]:
+    """Return the keys that a step of a path means: of a list, `*` means every item."""
+    if key == "*" and isinstance(node.value, list):
+        return [str(index) for index in range(len(node.value))]
+    return [key]
 
 
 def _step(node: Node, key: str, *, place: Place, above: str) -> Node:

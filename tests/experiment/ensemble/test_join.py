@@ -12,6 +12,7 @@ import pytest
 
 import dlrun
 from dlrun.cli.app import app
+from dlrun.report.writing import write_report
 
 pytestmark = pytest.mark.tensorflow
 
@@ -86,6 +87,14 @@ def test_its_record_names_the_members_and_their_weights(made: Made) -> None:
     assert recorded["validation"]["loss"] == pytest.approx(np.mean(scores))
 
 
+def test_its_report_lists_the_members_with_weights_and_scores(made: Made) -> None:
+    write_report(made.result.folder)
+    page = made.result.folder.report_html.read_text().replace("<wbr>", "")
+    assert all(f">{member}<" in page for member in made.members)
+    assert page.count(">0.5<") == len(made.members)
+    assert "validation loss" in page
+
+
 def test_greedy_weights_are_chosen_on_validation_and_no_worse_there(made: Made) -> None:
     greedy = dlrun.ensemble(made.members, weights="greedy", name="greedy", runs_dir=made.runs_dir)
     single = [json.loads((made.runs_dir / run / "run.json").read_text())["result"] for run in made.members]
@@ -139,9 +148,15 @@ def test_it_needs_neither_its_members_nor_the_data(made: Made, tmp_path: Path) -
     shutil.copytree(made.runs_dir / made.run, alone / made.run)
     moved = Made(alone, tmp_path / "t.csv", made.members, made.result)
     shutil.copy(made.table, moved.table)
-    hidden = made.table.rename(made.table.with_suffix(".hidden"))
+    hidden = made.table.rename(made.table.with_stem("hidden"))
     try:
         np.testing.assert_array_equal(moved.probabilities(made.run), before)
+        with pytest.raises(dlrun.DataError) as error:
+            dlrun.evaluate(made.run, runs_dir=made.runs_dir)
+        assert error.value.hint == "if the data has moved: --set dataset.members.*.path=PATH"
+        path = f"dataset.members.*.path={hidden}"
+        found = dlrun.evaluate(made.run, overrides=path, runs_dir=made.runs_dir)["test"].scores
+        assert found == pytest.approx(made.result.scores["test"], rel=1e-6)
     finally:
         hidden.rename(made.table)
     with pytest.raises(dlrun.UsageError, match="cannot be joined again, because its member"):

@@ -13,6 +13,7 @@ from dlrun.data.dataset import Dataset, Source, datasets
 from dlrun.data.ensemble.joining import join_datasets
 from dlrun.data.splits import Array, Split
 from dlrun.data.target_transform import transform_target
+from dlrun.errors import DataError
 
 if TYPE_CHECKING:
     MemberSource = Source
@@ -67,5 +68,21 @@ class EnsembleSource(Source):
         for member in self.members:
             key = member.model_dump_json()
             if key not in loaded:
-                loaded[key] = transform_target(member.load(), member.target_transform)
+                loaded[key] = transform_target(_load(member), member.target_transform)
         return join_datasets([loaded[member.model_dump_json()] for member in self.members])
+
+
+def _load(member: Source) -> Dataset:
+    """Load the data of a member.
+
+    Raises:
+        DataError: It is missing or damaged; if its file or folder is missing, with the key of a new path.
+    """
+    try:
+        return member.load()
+    except DataError as error:
+        missing = member.missing_paths()
+        if not missing:
+            raise
+        hint = " ".join(f"--set dataset.members.*.{key}=PATH" for key in missing)
+        raise DataError(error.what, expected=error.expected, hint=f"if the data has moved: {hint}") from error
