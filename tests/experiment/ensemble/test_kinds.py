@@ -59,8 +59,10 @@ def dataset(kind: str, folder: Path) -> tuple[dict[str, Any], Any, str, Path]:
 def columns(run: str, path: Path, runs: Path, **options: Any) -> np.ndarray:
     """Every predicted number of a run: probabilities, or values."""
     made = dlrun.predict(run, path, runs_dir=runs, **options)
-    # The probability of the chosen class is that of another class for another model.
-    places = [place for place, each in enumerate(made.columns) if not each.is_text and each.name != "probability"]
+    numeric = {each.name: place for place, each in enumerate(made.columns) if not each.is_text}
+    # The probability of the chosen class is that of another class for another model, so it has no mean.
+    chosen = {name.partition("=")[0] for name in numeric if "=" in name} | {"probability"}
+    places = [place for name, place in numeric.items() if name not in chosen]
     return np.concatenate([np.array([block.cells[place] for place in places], float).T for block in made.blocks])
 
 
