@@ -1,5 +1,8 @@
 """Models that differ in what a checkpoint of theirs has to hold, each small enough to be trained many times."""
 
+import random
+from pathlib import Path
+
 DIGITS = "dataset: {type: builtin, name: digits, validation: 0.2}\n"
 CLASSES = "loss: sparse_categorical_crossentropy\nmetrics: [accuracy]\n"
 MODELS = {
@@ -91,3 +94,21 @@ OFTEN = tuple(
     for setting in ("checkpoint_minutes=0.0001", "tensorboard=false", "report=false")
     for part in ("--set", f"training.{setting}")
 )
+
+
+def config_of(model: str, folder: Path) -> str:
+    """Return the config of a model; the table that it may read is written to a folder, once."""
+    table, text = folder / "weighted.csv", MODELS[model]
+    if "WEIGHTED" in text and not table.exists():
+        _write_weighted(table)
+    return text.replace("WEIGHTED", str(table))
+
+
+def _write_weighted(path: Path) -> None:
+    """Write a table with two classes, weights of rows, and groups."""
+    draws = random.Random(0)
+    lines = []
+    for number in range(300):
+        a, b, noise, weight = (draws.gauss(0, 1) for _ in range(4))
+        lines.append(f"{a:.3f},{b:.3f},{'no' if a + noise > 0 else 'yes'},{abs(weight):.3f},{number // 5}")
+    path.write_text("\n".join(["a,b,y,w,g", *lines]) + "\n")

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from dlrun.training.checkpoints.checkpoint import read_checkpoint
-from survival_models import MODELS, OFTEN
+from survival_models import MODELS, OFTEN, config_of
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
 
@@ -35,25 +35,12 @@ class Case:
 
     def command(self, folder: Path) -> tuple[str, ...]:
         config = folder / f"{self.model}.yaml"
-        text = MODELS[self.model].replace("WEIGHTED", str(folder / "weighted.csv"))
-        if text != MODELS[self.model] and not (folder / "weighted.csv").exists():
-            write_weighted(folder / "weighted.csv")
-        lines = text.splitlines(keepends=True)
+        lines = config_of(self.model, folder).splitlines(keepends=True)
         # XLA cannot compile what these two are made of.
         refused = ("RandomTranslation", "RandomRotation") if self.jit == "on" else ()
         config.write_text("".join(line for line in lines if not any(name in line for name in refused)))
         choices = ("--set", f"training.precision={self.precision}", "--set", f"training.jit={self.jit}")
         return ("train", str(config), *choices, *OFTEN)
-
-
-def write_weighted(path: Path) -> None:
-    """Write a table with two classes, weights of rows, and groups."""
-    draws = random.Random(0)
-    lines = []
-    for number in range(300):
-        a, b, noise, weight = (draws.gauss(0, 1) for _ in range(4))
-        lines.append(f"{a:.3f},{b:.3f},{'no' if a + noise > 0 else 'yes'},{abs(weight):.3f},{number // 5}")
-    path.write_text("\n".join(["a,b,y,w,g", *lines]) + "\n")
 
 
 CASES = (

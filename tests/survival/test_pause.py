@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from survival_models import MODELS, OFTEN
+from survival_models import MODELS, OFTEN, config_of
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.soak]
 
@@ -28,7 +28,7 @@ def test_a_trial_that_is_paused_and_killed_ends_as_one_that_is_not(
 ) -> None:
     moments = random.Random(f"{model} {precision}")
     config = tmp_path / f"{model}.yaml"
-    config.write_text(MODELS[model])
+    config.write_text(config_of(model, tmp_path))
     overrides = (f"training.precision={precision}", "training.jit=off", *OFTEN[1::2])
     for name in ("whole", "paused"):
         (tmp_path / name).mkdir()
