@@ -17,7 +17,7 @@ from dlrun.errors import DataError, UsageError
 from dlrun.init_config.arrays import draft_arrays
 from dlrun.init_config.draft import ConfigDraft, Wishes
 from dlrun.init_config.images import draft_images, has_images, image_column
-from dlrun.init_config.series import draft_series, find_time, is_series_alone
+from dlrun.init_config.series_config.draft_series import draft_series, find_time, is_series_alone
 from dlrun.init_config.table_config.draft_table import LookedAt, draft_table, look_at
 from dlrun.init_config.target import choose_target
 from dlrun.init_config.text import draft_text, has_loose_quotes

@@ -8,7 +8,7 @@ import pytest
 from dlrun.data.series.order import Times
 from dlrun.data.series.time import TimeColumn
 from dlrun.init_config.draft import Wishes
-from dlrun.init_config.season import find_seasons
+from dlrun.init_config.series_config.season import find_seasons
 from dlrun.init_config.write import WrittenConfig, write_config
 from dlrun.spec.parse import read_spec
 

@@ -15,10 +15,10 @@ from dlrun.data.series.order import PARTS, TIMES, Times, detect_time
 from dlrun.data.series.source import Series
 from dlrun.data.splits import held_out_count
 from dlrun.errors import UsageError
-from dlrun.init_config.backtest import backtest
 from dlrun.init_config.draft import ConfigDraft, Key, Remark, Sizes, Wishes
-from dlrun.init_config.forecast_choice import ForecastChoice
-from dlrun.init_config.season import find_seasons
+from dlrun.init_config.series_config.backtest import backtest
+from dlrun.init_config.series_config.forecast_choice import ForecastChoice
+from dlrun.init_config.series_config.season import find_seasons
 from dlrun.init_config.table_config.draft_table import LookedAt, describe_columns, look_at
 from dlrun.init_config.target import USUAL_NAMES, check_column
 

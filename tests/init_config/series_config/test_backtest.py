@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dlrun.init_config.backtest import Backtest, backtest
 from dlrun.init_config.draft import Wishes
+from dlrun.init_config.series_config.backtest import Backtest, backtest
 from dlrun.init_config.write import write_config
 from dlrun.spec.parse import read_spec
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dlrun.init_config.backtest import Backtest
 from dlrun.init_config.draft import Key, Section, Sizes
-from dlrun.init_config.season import Season
+from dlrun.init_config.series_config.backtest import Backtest
+from dlrun.init_config.series_config.season import Season
 
 _LEAST_HISTORY, _ROWS_OF_A_WINDOW, _USUAL_HISTORY = 2, 20, 24
 _VALIDATION, _SMALL_VALIDATION = 0.1, 0.05
