@@ -85,3 +85,21 @@ def test_the_printed_code_runs_unchanged_and_predicts_the_same_as_dlrun(
     assert capsys.readouterr().out.startswith("{'load +1': ")
     cells = next(predict("last", home / "load.csv", runs_dir=home / "runs").blocks).cells
     np.testing.assert_allclose(outputs[0], [float(column[0]) for column in cells[1:]], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.usefixtures("children_here")
+@pytest.mark.parametrize(
+    "to", ["onnx", *(pytest.param(to, marks=pytest.mark.soak) for to in ("tflite", "keras", "savedmodel"))]
+)
+def test_a_shift_invariant_model_without_a_bias_is_exported(to: str, home: Path, tmp_path: Path) -> None:
+    from dlrun.experiment.train import train
+
+    for package in FORMATS[to].packages:
+        pytest.importorskip(package, reason=f"an export to {to} needs it: pip install 'dlrun[{to}]'")
+    linear = "{type: linear, solver: least_squares, shift_invariant: true, bias: false}"
+    config = CONFIG.replace("PATH", str(home / "load.csv"))
+    (tmp_path / "linear.yaml").write_text(config.replace("{type: gru, units: [4], linear_shortcut: true}", linear))
+    train(tmp_path / "linear.yaml", runs_dir=tmp_path / "runs")
+    made = export("last", to, output=tmp_path / f"linear{FORMATS[to].suffix}", runs_dir=tmp_path / "runs")
+    assert made.measured.passed
+    assert made.measured.largest_difference < 1e-4

@@ -58,6 +58,7 @@ CASES = (
     Case("linear", {"l2": 1e-4}, VECTOR, VALUE, 6 + 1),
     Case("mlp", {"units": (16, 8)}, VECTOR, BINARY, (6 * 16 + 16) + (16 * 8 + 8) + (8 + 1)),
     Case("linear", {"solver": "least_squares"}, SEQUENCE, VALUE, 8 * 3 + 1),
+    Case("linear", {"bias": False}, VECTOR, VALUE, 6),
     Case("mlp", {"units": (5,), "linear_shortcut": True}, SEQUENCE, VALUE, (24 * 5 + 5) + (5 + 1) + (24 + 1)),
     Case(
         "mlp",

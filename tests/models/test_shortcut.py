@@ -1,5 +1,6 @@
 """A linear shortcut, and where neither it nor a least-squares solution is possible."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from dlrun.models.linear import Linear
 from dlrun.models.mlp import Mlp
 from dlrun.models.recurrent.lstm import Lstm
-from dlrun.signature import Features, Target
+from dlrun.signature import Features, LastValue, Target
 
 SEQUENCE, TOKENS = Features("sequence", (5, 3)), Features("tokens", (8,), vocabulary_size=20)
 VALUE, CLASSES = Target("values", 1, encoding="value"), Target("classes", 3)
@@ -25,6 +26,15 @@ def test_a_solution_needs_numbers_few_enough_features_and_no_lasso(model: Any) -
     assert "5,000 features" in long.what
     assert [problem.path for problem in Linear(solver="least_squares", l1=0.1).problems()] == [("l1",)]
     assert not list(Linear(l1=0.1).problems())
+
+
+def test_a_shift_invariant_model_needs_a_least_squares_solution_of_a_difference() -> None:
+    assert [problem.path for problem in Linear(shift_invariant=True).problems()] == [("shift_invariant",)]
+    invariant = Linear(solver="least_squares", shift_invariant=True)
+    assert not list(invariant.problems())
+    (without,) = invariant.misfits_target(VALUE)
+    assert "difference: true" in without.expected
+    assert not list(invariant.misfits_target(replace(VALUE, last=(LastValue(0, 1.0, 0.0),))))
 
 
 def test_without_a_shortcut_nothing_is_solved() -> None:

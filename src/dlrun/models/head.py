@@ -13,7 +13,7 @@ def head(tensor: Any, target: Target, **kernel_options: Any) -> Any:
     Args:
         tensor: Output of the last hidden layer.
         target: Target that the model predicts.
-        **kernel_options: `kernel_initializer` and `kernel_regularizer` of `keras.layers.Dense`.
+        **kernel_options: `kernel_initializer`, `kernel_regularizer` and `use_bias` of `keras.layers.Dense`.
 
     Shape:
         Input: `(batch, width)`. Output: `(batch, target.units)`, float32.

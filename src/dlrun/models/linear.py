@@ -36,13 +36,31 @@ class Linear(NumericEmbedding, Weights, Model):
         "computed for the training split before the first step (with l2: ridge regression), for targets of numbers; "
         "the optimizer then only refines them, so a tiny learning rate and one epoch suffice.",
     )
+    shift_invariant: bool = Field(
+        default=False,
+        description="For a series with a `difference`, and the solver least_squares: the weights of each column add up "
+        "to 0 over the window. The forecast then moves with the level of the series, and a level that the training "
+        "split never had is no extrapolation (NLinear: Zeng et al., arXiv:2205.13504, 2022).",
+    )
+    bias: bool = Field(
+        default=True,
+        description="Whether a constant is added. Without it, and with a `difference`, a large l2 makes the forecast "
+        "the naive one; with it, the average change is added.",
+    )
 
     def solved_layer(self) -> str:
         """Return the name of the output layer if it starts at the least-squares solution."""
         return "head" if self.solver == "least_squares" else ""
 
+    def solves_shift_invariant(self) -> bool:
+        """Return whether the weights of each column add up to 0."""
+        return self.shift_invariant
+
     def problems(self) -> Iterator[FieldProblem]:
-        """Yield an L1 penalty, which a least-squares solution does not have."""
+        """Yield an L1 penalty, which a least-squares solution does not have, and a constraint without a solution."""
+        if self.shift_invariant and self.solver != "least_squares":
+            what = "only a least-squares solution can be shift-invariant"
+            yield FieldProblem(("shift_invariant",), what, "false, or solver: least_squares")
         if self.solver == "least_squares" and self.l1:
             yield FieldProblem(("l1",), "the solver least_squares has no L1 penalty", "0", "l2, or solver: gradient")
 
@@ -50,6 +68,9 @@ class Linear(NumericEmbedding, Weights, Model):
         """Yield a target without a least-squares solution."""
         if self.solver == "least_squares":
             yield from solution_problems("solver", target, off="gradient")
+        if self.shift_invariant and not target.last:
+            what = "a forecast that moves with the level needs a value of the window to which it is added"
+            yield FieldProblem(("shift_invariant",), what, "false, or a series with dataset.difference: true")
 
     def build(self, features: Features, target: Target) -> keras.Model:
         """Build the Keras model.
@@ -66,7 +87,7 @@ class Linear(NumericEmbedding, Weights, Model):
             flat = flattened(joined, name="head_input", dtype="float32")
         else:
             flat = flattened(joined)
-        outputs = head(flat, target, **self.kernel_options())
+        outputs = head(flat, target, use_bias=self.bias, **self.kernel_options())
         return keras.Model(inputs, outputs, name=self.type_name)
 
     def misfits(self, features: Features) -> Iterator[FieldProblem]:

@@ -60,6 +60,10 @@ class Model(Component, abc.ABC):
         """Return the name of a dense layer that training starts at its least-squares solution; empty for none."""
         return ""
 
+    def solves_shift_invariant(self) -> bool:
+        """Return whether the solution moves with the level of the features: if all of them rise, nothing changes."""
+        return False
+
     def started_layers(self) -> tuple[str, ...]:
         """Return the names of layers whose first weights depend on the training split, from input to output.
 

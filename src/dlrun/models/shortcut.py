@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from dlrun.component import FieldProblem, Fields
 from dlrun.models.head import head
 from dlrun.models.layers import flattened
 from dlrun.signature import Features, Target
+
+Floats = npt.NDArray[np.float64]
 
 LARGEST_SOLVED = 4096
 """The largest number of features of one example for a least-squares solution, which then takes about 10 s."""
@@ -98,3 +102,14 @@ def width_problems(key: str, features: Features, *, off: str) -> Iterator[FieldP
         yield FieldProblem(
             (key,), what, f"at most {LARGEST_SOLVED:,}, or {off}", "a shorter history has fewer features"
         )
+
+
+def zero_sum_basis(steps: int) -> Floats:
+    """Return an orthonormal basis of the weights of a window that add up to 0, which makes a forecast shift-invariant.
+
+    Shape:
+        Returns: `(steps, steps - 1)`.
+    """
+    # The first vector of the factor is constant, and the others are orthogonal to it.
+    constant_first = np.concatenate([np.ones((steps, 1)), np.eye(steps)[:, 1:]], axis=1)
+    return np.asarray(np.linalg.qr(constant_first)[0][:, 1:], np.float64)

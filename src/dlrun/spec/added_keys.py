@@ -23,10 +23,12 @@ ADDED_KEYS: dict[str, dict[str, Any]] = {
         "weight": None,
     },
     "model": {
+        "bias": True,
         "dropout_schedule": "constant",
         "initialization": "random",
         "linear_shortcut": False,
         "numeric_embedding": "none",
+        "shift_invariant": False,
         "solver": "gradient",
         "weight_decay_rates": "equal",
     },

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from dlrun.models.shortcut import zero_sum_basis
 from dlrun.training.failures import building_failures
 from dlrun.training.setup import TrainingSetup
 from dlrun.training.start.values import AT_ONCE, training_values
@@ -45,23 +46,35 @@ class NormalEquations:
         self._products += weighted.T @ joined
         self._with_target += weighted.T @ targets.astype(np.float64)
 
-    def solve(self, *, l2: float = 0.0) -> tuple[Floats, Floats]:
+    def solve(self, *, l2: float = 0.0, steps: int = 0, bias: bool = True) -> tuple[Floats, Floats]:
         """Return the kernel and the bias. The bias has no penalty.
 
         Args:
             l2: Weight of the penalty, the sum of the squares of the kernel, beside the mean over examples and outputs.
+            steps: Number of rows of a window whose columns get weights that add up to 0; 0 for any weights. Inputs are
+                then row after row.
+            bias: Whether there is a bias; without it, it is 0.
 
         Formula:
-            W = (cov(z) + units l2 I)^-1 cov(z, y), b = mean(y) - W mean(z)
+            W = B (B' (cov(z) + units l2 I) B)^-1 B' cov(z, y), b = mean(y) - W mean(z); B: a basis of the weights
 
         Shape:
             Returns: `(width, units)` and `(units,)`.
         """
         total = self._products[-1, -1]
         mean, target_mean = self._products[-1, :-1] / total, self._with_target[-1] / total
+        if not bias:
+            mean, target_mean = np.zeros_like(mean), np.zeros_like(target_mean)
         covariance = self._products[:-1, :-1] / total - np.outer(mean, mean)
         with_target = self._with_target[:-1] / total - np.outer(mean, target_mean)
+        if steps == 1:  # the only weight of each column is 0
+            return np.zeros_like(with_target), target_mean
+        # Inputs are row after row, and each column has the same basis.
+        basis = np.kron(zero_sum_basis(steps), np.eye(len(mean) // steps)) if steps else None
+        if basis is not None:
+            covariance = basis.T @ covariance @ basis
         variances, directions = np.linalg.eigh(covariance)
+        directions = directions if basis is None else basis @ directions
         is_real = variances > _SMALLEST * max(variances.max(), 0.0)
         # Keras averages the squared errors over outputs, too, so that each output bears a multiple of the penalty.
         penalized = np.where(is_real, variances + with_target.shape[1] * l2, np.inf)
@@ -84,13 +97,16 @@ def start_at_least_squares(setup: TrainingSetup) -> str:
     if not name:
         return ""
     layer = setup.compiled.core.get_layer(name)
-    kernel, bias = layer.get_weights()
-    layer.set_weights([np.zeros_like(kernel), np.zeros_like(bias)])
+    weights = layer.get_weights()
+    layer.set_weights([np.zeros_like(each) for each in weights])
     with building_failures():
         equations = _sums(setup, layer)
-    solution = equations.solve(l2=_penalty(layer))
-    layer.set_weights([each.astype(np.float32) for each in solution])
-    return f"{name} starts at the least-squares solution of {kernel.shape[0]:,} inputs for the training split"
+    is_invariant = setup.spec.model.solves_shift_invariant()
+    steps = setup.dataset.features.shape[0] if is_invariant else 0
+    solution = equations.solve(l2=_penalty(layer), steps=steps, bias=layer.use_bias)
+    layer.set_weights([each.astype(np.float32) for each in solution[: len(weights)]])
+    inputs = f"{weights[0].shape[0]:,} inputs" + (" with shift-invariant weights" if is_invariant else "")
+    return f"{name} starts at the least-squares solution of {inputs} for the training split"
 
 
 def _sums(setup: TrainingSetup, layer: keras.layers.Layer) -> NormalEquations:
