@@ -1,11 +1,12 @@
 """The default model of a series beside naive forecasts and linear autoregressions.
 
-    python tests/benchmarks/series.py [FOLDER] [--seeds 2]
+    python tests/benchmarks/series.py [FOLDER] [--seeds 2] [--horizon 1]
 
 For each series: what `dlrun init` writes and `dlrun train` trains, the last value, the value one season before, and
 least-squares autoregressions over 12 and 24 rows, fitted on all rows before the test split. The numbers are root mean
-squared errors on the test split. The series are generated from formulas; to them come those of the Beijing PM2.5 data
-if `DLRUN_TEST_DATA` has it, and the CSV files in FOLDER, with columns `time` and `value`.
+squared errors on the test split, over all steps of the horizon. The series are generated from formulas; to them come
+those of the Beijing PM2.5 data if `DLRUN_TEST_DATA` has it, and the CSV files in FOLDER, with columns `time` and
+`value`.
 """
 
 import argparse
@@ -98,24 +99,30 @@ def rmse(errors: np.ndarray) -> float:
     return float(np.sqrt(np.nanmean(np.square(errors))))
 
 
-def autoregression(values: np.ndarray, lags: int, tested: np.ndarray) -> float:
-    """Return the error on rows of a linear function of the rows before them, fitted on the rows before all of these."""
+def autoregression(values: np.ndarray, lags: int, tested: np.ndarray, horizon: int) -> float:
+    """Return the error of linear functions of the rows before, fitted on the rows before all forecasts.
+
+    Each step of the horizon has a function of its own. `tested` has the first row of each forecast.
+    """
     known = ~np.isnan(values)
     filled = values[np.maximum.accumulate(np.where(known, np.arange(len(values)), np.argmax(known)))]
-    rows = np.arange(lags, len(values))
-    windows = np.lib.stride_tricks.sliding_window_view(filled, lags)[:-1]
-    inputs = np.concatenate([windows - filled.mean(), np.ones((len(rows), 1))], axis=1)
-    fitted = (rows < tested[0]) & known[rows]
-    weights = np.linalg.lstsq(inputs[fitted], filled[rows][fitted], rcond=None)[0]
-    return rmse(inputs[tested - lags] @ weights - values[tested])
+    first = np.arange(lags, len(values) - horizon + 1)
+    steps = first[:, None] + np.arange(horizon)
+    windows = np.lib.stride_tricks.sliding_window_view(filled, lags)[: len(first)]
+    inputs = np.concatenate([windows - filled.mean(), np.ones((len(first), 1))], axis=1)
+    fitted = (steps[:, -1] < tested[0]) & known[steps].all(axis=1)
+    weights = np.linalg.lstsq(inputs[fitted], filled[steps][fitted], rcond=None)[0]
+    return rmse(inputs[tested - lags] @ weights - values[tested[:, None] + np.arange(horizon)])
 
 
-def measure(path: Path, folder: Path, seeds: int) -> list[str]:
+def measure(path: Path, folder: Path, seeds: int, horizon: int) -> list[str]:
     """Return the cells of a series after its name."""
     config = folder / "config.yaml"
     began = time.perf_counter()
-    write_config(str(path), config, Wishes(kind="series", target="value"), force=True)
+    write_config(str(path), config, Wishes(kind="series", target="value", horizon=horizon), force=True)
     started = time.perf_counter()
+    # A least-squares solution is the same for every seed.
+    seeds = seeds if "type: linear" not in config.read_text() else 1
     results = [dlrun.train(config, overrides=(f"seed={seed}",), runs_dir=folder / "runs") for seed in range(seeds)]
     seconds = (started - began, (time.perf_counter() - started) / seeds)
     errors = [result.scores["test"]["root_mean_squared_error"] for result in results]
@@ -123,9 +130,10 @@ def measure(path: Path, folder: Path, seeds: int) -> list[str]:
     naive = [record["naive"]["test"]["root_mean_squared_error"]]
     naive += [each["test"]["root_mean_squared_error"] for each in record["baseline"]["weaker"].values()]
     naive = naive if record["baseline"]["method"] == "the last value" else naive[::-1]
-    known = np.flatnonzero(~np.isnan(values))
-    tested = known[-record["dataset"]["examples"]["test"] :]
-    ar = [autoregression(values, lags, tested) for lags in (12, 24)]
+    known = ~np.isnan(values)
+    whole = np.lib.stride_tricks.sliding_window_view(known, horizon).all(axis=1)
+    tested = np.flatnonzero(whole)[-record["dataset"]["examples"]["test"] :]
+    ar = [autoregression(values, lags, tested, horizon) for lags in (12, 24)]
     spread = f" +- {np.std(errors):.2g}" if np.std(errors) > 0 else ""
     return [
         f"{len(values):,}",
@@ -145,6 +153,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path)
     parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--horizon", type=int, default=1)
     given = parser.parse_args()
     header = ["series", "rows", "default", "RMSE", "last value", "one season before", "AR(12)", "AR(24)"]
     header += ["against the better naive", "against AR(12)", "seconds (init + train)"]
@@ -158,7 +167,7 @@ def main() -> None:
         for path in sorted(given.folder.glob("*.csv")) if given.folder else ():
             paths[path.stem] = path
         for title, path in paths.items():
-            print(f"| {title} | {' | '.join(measure(path, folder, given.seeds))} |", flush=True)
+            print(f"| {title} | {' | '.join(measure(path, folder, given.seeds, given.horizon))} |", flush=True)
 
 
 if __name__ == "__main__":
