@@ -55,7 +55,7 @@ class ForecastChoice:
             # A column of categories has several features, and a least-squares solution takes only so many.
             chosen = max(_LEAST_HISTORY, min(chosen, _MOST_CELLS // columns))
         covered = [each for each in seasons if each.rows <= chosen and each.rows in measured.naive]
-        season = min(covered, key=lambda each: measured.naive[each.rows], default=None)
+        season = min(covered, key=lambda each: measured.naive[each.rows].error, default=None)
         return cls(measured, chosen, season)
 
     @property
@@ -82,12 +82,25 @@ class ForecastChoice:
                 Key("dropout", _DROPOUT),
                 Key("linear_shortcut", value=True, comment="start as the best linear model, and learn what it cannot"),
             )
-        l2 = 0.1 if self.measured is None else self.measured.best.l2
-        return (
-            Key("type", "linear", "a linear function of the window, which is an autoregression"),
-            Key("solver", "least_squares", "computed, not trained"),
-            Key("l2", l2, "ridge penalty, the best one measured" if self.measured else "ridge penalty"),
+        return tuple(self._linear())
+
+    def _linear(self) -> Iterator[Key]:
+        best = self.measured.best if self.measured else None
+        yield Key("type", "linear", "a linear function of the window, which is an autoregression")
+        yield Key("solver", "least_squares", "computed, not trained")
+        if best is None:
+            yield Key("l2", 0.1, "ridge penalty")
+            return
+        why = (
+            "ridge penalty: all weights are 0, as the naive forecast won"
+            if best.is_naive
+            else "ridge penalty, measured"
         )
+        yield Key("l2", float(f"{best.l2:.3g}"), why)
+        if best.is_invariant:
+            yield Key("shift_invariant", value=True, comment="the forecast moves with the level of the series")
+        if not best.has_bias:
+            yield Key("bias", value=False, comment="no average change is added either")
 
     @property
     def validation(self) -> float:
@@ -124,24 +137,38 @@ class ForecastChoice:
         """What was measured, for a comment above the window; empty without a measurement."""
         if self.measured is None:
             return ""
-        return f"Errors (RMSE) of forecasts of the training span, each from the rows before it: {self._measurements()}."
+        return (
+            "Errors (RMSE ± standard error) of forecasts of the training span, each fitted on the rows before it: "
+            f"{self._tried()}. Written: {self._taken()}."
+        )
 
     @property
     def messages(self) -> tuple[str, ...]:
         """What was measured, for the terminal."""
         if self.measured is None:
             return ("forecast: too few rows to measure which forecast is best",)
-        return (f"forecast: RMSE on the training span: {self._measurements()}", *self._warnings())
+        return (
+            f"forecast: RMSE ± standard error on the training span: {self._tried()}",
+            f"forecast: {self._taken()}",
+            *self._warnings(),
+        )
 
-    def _measurements(self) -> str:
+    def _tried(self) -> str:
         measured = self.measured
         if measured is None:
             return ""
-        naive = ", ".join(
-            f"{'last value' if season == 1 else f'value {season} rows before'} {error:.4g}"
-            for season, error in measured.naive.items()
+        naive = (
+            f"{'last value' if season == 1 else f'value {season} rows before'} {score}"
+            for season, score in measured.naive.items()
         )
-        return f"{naive}, {measured.best.description} {measured.error:.4g}{self._of_network()}"
+        return "; ".join((*naive, *(f"{kind} {score}" for kind, score in measured.by_kind.items())))
+
+    def _taken(self) -> str:
+        measured = self.measured
+        if measured is None:
+            return ""
+        why = f", {measured.why}" if measured.why else ""
+        return f"{measured.best.description}: {measured.score}{why}{self._of_network()}"
 
     def _of_network(self) -> str:
         measured = self.measured
@@ -153,5 +180,5 @@ class ForecastChoice:
 
     def _warnings(self) -> Iterator[str]:
         measured = self.measured
-        if measured is not None and measured.error > min(measured.naive.values()) / 1.005:
-            yield "forecast: nothing was clearly better than a naive forecast; the series may be a random walk"
+        if measured is not None and measured.best.is_naive:
+            yield "forecast: the model repeats a naive forecast, as nothing was clearly better; it may be a random walk"

@@ -13,7 +13,7 @@ _SPLITS = ("test", "validation", "train")
 _DIGITS, _MOST_DIGITS = 4, 18
 WHAT_TO_TRY = (
     "try model: {type: linear, solver: least_squares}, dataset.difference: true or seasonal, or a longer history; "
-    "dlrun init --type series measures which of them suits the data"
+    "dlrun init --type series measures which of them suits the data, and writes the naive forecast if none does"
 )
 """What to change if a model of a series is not better than a naive forecast."""
 
