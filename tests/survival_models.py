@@ -42,7 +42,7 @@ training: {{batch_size: 32, epochs: 3, cpu_shares: 2, feed: host}}
 """,
     # Members with losses of their own, random scales and vectors of numbers.
     "tabm": """dataset: {type: builtin, name: breast_cancer, validation: 0.2}
-model: {type: tabm, units: [12], members: 5, dropout: 0.2, numeric_embedding: periodic}
+model: {type: tabm, units: [12], members: 5, dropout: 0.2, numeric_embedding: periodic, linear_blend: true}
 loss: binary_crossentropy
 metrics: [accuracy, auc]
 optimizer: {type: adamw, use_ema: true, gradient_accumulation_steps: 2}

@@ -1,14 +1,15 @@
 """The default model of `dlrun init` beside LightGBM and a linear model, on tables that everyone can get.
 
-    python tests/benchmarks/tables.py prepare FOLDER [--data DATA]
-    python tests/benchmarks/tables.py peers FOLDER [--seeds 2]
+    python tests/benchmarks/tables.py prepare FOLDER [--data DATA] [--seeds 2] [--tables adult,wine]
+    python tests/benchmarks/tables.py peers FOLDER [--seeds 2] [--tables adult,wine]
     python tests/benchmarks/tables.py dlrun FOLDER [--seeds 2] [--tables adult,wine] [--folds 5] [--set KEY=VALUE ...]
                                              [--as NAME]
     python tests/benchmarks/tables.py show FOLDER [--as NAME] [--markdown FILE]
 
 `prepare` and `peers` need scikit-learn, pandas and LightGBM, in an environment of their own: Keras imports them where
 it finds them. `prepare` writes train.csv and test.csv (20 % of the rows) of each table and seed: those that
-scikit-learn contains, some of its generators, and, where the folder DATA of test data is given, census and air quality.
+scikit-learn contains, some of its generators, and, where the folder DATA of test data is given, census and air quality;
+and small samples of them.
 `peers` trains LightGBM with its defaults, stopped early on 20 % of the training rows, and a logistic or ridge
 regression on standardised numbers and one-hot categories. `dlrun` runs `dlrun init`, `dlrun train` and `dlrun predict`
 as a user would. Scores are on test.csv: log loss for classes, RMSE for numbers.
@@ -73,6 +74,33 @@ def scikit_tables() -> Iterator[tuple[str, str, Any]]:
     yield "hastie", "y", frame.assign(y=["pos" if each > 0 else "neg" for each in y])
 
 
+def small_tables(found: Mapping[str, tuple[str, Any]]) -> Iterator[tuple[str, str, Any]]:
+    """Yield name, target and rows of tables of a hundred to a few hundred rows: samples of others, and generators."""
+    import pandas as pd
+    from sklearn import datasets
+
+    for name, source, rows in (
+        ("adult_125", "adult", 125),
+        ("adult_312", "adult", 312),
+        ("titanic_375", "titanic", 375),
+        ("breast_cancer_187", "breast_cancer", 187),
+        ("wind_500", "wind", 500),
+    ):
+        if source in found:
+            target, frame = found[source]
+            yield name, target, frame.sample(rows, random_state=3).reset_index(drop=True)
+    penguins = found["penguins"][1]
+    yield "species", "species", penguins
+    yield "sex", "sex", penguins[penguins["sex"].isin(["MALE", "FEMALE"])].reset_index(drop=True)
+    informative = {"n_informative": 4, "n_redundant": 2, "flip_y": 0.1, "class_sep": 0.7, "random_state": 1}
+    for name, (x, y) in (
+        ("moons", datasets.make_moons(300, noise=0.3, random_state=0)),
+        ("noisy", datasets.make_classification(300, 20, **informative)),
+    ):
+        frame = pd.DataFrame(x, columns=[f"x{i}" for i in range(x.shape[1])])
+        yield name, "y", frame.assign(y=[f"c{label}" for label in y])
+
+
 def openml_frame(number: str) -> Any:
     """Return one of the OpenML tables that scikit-learn ships with its tests."""
     import pandas as pd
@@ -119,12 +147,15 @@ def shared_tables(data: Path) -> Iterator[tuple[str, str, Any]]:
     yield "temperature", "TEMP", air
 
 
-def prepare(folder: Path, *, data: Path | None, seeds: int) -> None:
+def prepare(folder: Path, *, data: Path | None, seeds: int, only: set[str]) -> None:
     """Write the training and test rows of each table and seed."""
     from sklearn.model_selection import train_test_split
 
     found = [*scikit_tables(), *(shared_tables(data) if data else ())]
+    found += small_tables({name: (target, frame) for name, target, frame in found})
     for name, target, frame in found:
+        if only and name not in only:
+            continue
         classes = frame[target].dtype.kind not in "if" or frame[target].nunique() == 2
         for seed in range(seeds):
             by = frame[target] if classes and frame[target].value_counts().min() > 1 else None
@@ -139,9 +170,11 @@ def prepare(folder: Path, *, data: Path | None, seeds: int) -> None:
         )
 
 
-def peers(folder: Path, *, seeds: int) -> None:
+def peers(folder: Path, *, seeds: int, only: set[str]) -> None:
     """Score LightGBM and a linear model on each table and seed."""
     for name, table in tables_in(folder).items():
+        if only and name not in only:
+            continue
         for seed in range(seeds):
             train, test = read_split(folder / name / str(seed))
             for peer, fit in (("lightgbm", fit_lightgbm), ("linear", fit_linear)):
@@ -368,13 +401,14 @@ def main() -> None:
     folder, seeds = options.folder.resolve(), options.seeds
     if options.command in ("prepare", "peers") and importlib.util.find_spec("sklearn") is None:
         raise SystemExit("this command needs scikit-learn, pandas and LightGBM, in an environment of their own")
+    only = set(filter(None, options.tables.split(",")))
     commands: dict[str, Callable[[], None]] = {
-        "prepare": lambda: prepare(folder, data=options.data, seeds=seeds),
-        "peers": lambda: peers(folder, seeds=seeds),
+        "prepare": lambda: prepare(folder, data=options.data, seeds=seeds, only=only),
+        "peers": lambda: peers(folder, seeds=seeds, only=only),
         "dlrun": lambda: run_dlrun(
             folder,
             seeds=seeds,
-            only=set(filter(None, options.tables.split(","))),
+            only=only,
             overrides=options.overrides,
             title=options.title,
             folds=options.folds,

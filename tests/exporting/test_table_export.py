@@ -15,7 +15,8 @@ TABLE = "dataset: {type: table, path: PATH, test: 0.2, missing: {numeric: indica
 TRAINING = "optimizer: {type: adam, learning_rate: 0.02}\ntraining: {batch_size: 32, epochs: 2, tensorboard: false}\n"
 RUNS = {
     "tabm": f"""{TABLE}target: grade, scaling: quantile}}
-model: {{type: tabm, units: [8], members: 3, dropout: 0.1, numeric_embedding: piecewise_linear}}
+model: {{type: tabm, units: [8], members: 3, dropout: 0.1, numeric_embedding: piecewise_linear,
+         linear_blend: true}}
 loss: sparse_categorical_crossentropy
 {TRAINING}""",
     "realmlp": f"""{TABLE}target: price, scaling: robust}}

@@ -5,7 +5,7 @@ import pytest
 
 from dlrun.losses import losses
 from dlrun.models.tabm import TabM
-from dlrun.signature import Continuous, Features, Target
+from dlrun.signature import Continuous, Embedded, Features, Target
 
 pytestmark = pytest.mark.tensorflow
 
@@ -130,3 +130,35 @@ def test_an_exported_model_computes_the_mean_in_operations_of_keras(target: Targ
     plain = in_plain_layers(model)
     assert not foreign_layers(plain)
     np.testing.assert_allclose(plain(inputs()), model(inputs()), atol=1e-5)
+
+
+def test_a_blend_is_a_weighted_mean_of_logits_outside_of_training_and_leaves_out_learned_vectors() -> None:
+    features = Features("vector", (4,), embedded=(Embedded("city", 5, 2),), continuous=(Continuous(0, (0.0, 1.0)),))
+    embedding: Any = {"type": "periodic", "size": 4}
+    plain, model = (
+        TabM(units=(4,), members=4, numeric_embedding=embedding, linear_blend=each).build(features, CLASSES)
+        for each in (False, True)
+    )
+    weights = {weight.path: weight for weight in plain.weights}
+    for weight in model.weights:
+        if weight.path in weights:
+            weight.assign(weights[weight.path])
+    kernel, bias, share = np.arange(9.0).reshape(3, 3), np.array([2.0, 0.0, 1.0]), np.array([0.1, 0.2, 0.5])
+    model.get_layer("linear").set_weights([kernel, bias])
+    model.get_layer("blend").set_weights([share])
+    x = np.concatenate([np.random.default_rng(0).random((6, 3)), np.full((6, 1), 2)], axis=1).astype(np.float32)
+    expected = (1 - share) * np.asarray(plain(x)) + share * (x[:, :3] @ kernel + bias)
+    np.testing.assert_allclose(model(x), expected, rtol=1e-5)
+    np.testing.assert_allclose(model(x, training=True), plain(x, training=True), rtol=1e-6)
+    assert len(model.trainable_weights) == len(plain.trainable_weights)
+
+
+def test_a_blend_needs_logits_and_some_plain_features() -> None:
+    model = TabM(units=(4,), linear_blend=True)
+    assert not list(model.misfits_target(CLASSES))
+    assert not list(model.misfits(VECTOR))
+    for target in (VALUES, Target("classes", 3, activation="softmax")):
+        assert "logits" in next(model.misfits_target(target)).what
+    ids = Features("vector", (1,), embedded=(Embedded("city", 50, 4),))
+    assert "there are 0" in next(model.misfits(ids)).what
+    assert "there are 2,000" in next(model.misfits(Features("vector", (2000,)))).what

@@ -71,6 +71,13 @@ class Model(Component, abc.ABC):
         """
         return ()
 
+    def blended_layers(self) -> tuple[str, str] | None:
+        """Return the names of a dense layer and of the `Blend` that joins its logits with those of a network.
+
+        The dense layer is a logistic or softmax regression for the training split, and is not trained further.
+        """
+        return None
+
     def rate_schedule(self) -> Schedule | None:
         """Return how the rates of all dropout layers change during training; None if they are constant."""
         return None

@@ -26,6 +26,7 @@ ADDED_KEYS: dict[str, dict[str, Any]] = {
         "bias": True,
         "dropout_schedule": "constant",
         "initialization": "random",
+        "linear_blend": False,
         "linear_shortcut": False,
         "numeric_embedding": "none",
         "shift_invariant": False,

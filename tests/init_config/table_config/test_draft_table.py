@@ -71,3 +71,12 @@ def test_a_txt_file_of_columns_is_a_table_and_one_of_lines_has_no_columns(tmp_pa
     with pytest.raises(UsageError, match="no columns") as raised:
         write_config(str(data), tmp_path / "lines.yaml", Wishes())
     assert "name a file with columns .csv or .tsv" in raised.value.hint
+
+
+def test_a_linear_model_is_blended_in_only_where_columns_have_no_learned_vectors(tmp_path: Path) -> None:
+    for name, values, expected in (("many", 60, None), ("few", 5, True)):
+        rows = (f"c{row % values},{'ab'[row % 2]}" for row in range(240))
+        (tmp_path / f"{name}.csv").write_text("\n".join(["city,y", *rows]) + "\n")
+        path = write_config(str(tmp_path / f"{name}.csv"), tmp_path / f"{name}.yaml", Wishes()).path
+        assert yaml.safe_load(path.read_text())["model"].get("linear_blend") == expected
+        check_fits(path)

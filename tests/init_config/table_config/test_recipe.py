@@ -32,3 +32,9 @@ def test_every_size_has_whole_batches_and_several_epochs(rows: int) -> None:
     trained = rows * (1 - sum(float(str(found.get(key, 0))) for key in ("test", "validation")))
     assert 1 <= int(str(found["batch_size"])) <= trained
     assert int(str(found["epochs"])) >= 5
+
+
+def test_only_few_rows_of_classes_are_blended_with_a_linear_model_of_plain_features() -> None:
+    assert keys(TableRecipe(900, 3, is_classes=True, plain=6))["linear_blend"] is True
+    for rows, is_classes, plain in ((900, False, 6), (1_500, True, 6), (900, True, 0), (900, True, 1_025)):
+        assert "linear_blend" not in keys(TableRecipe(rows, 3, is_classes=is_classes, plain=plain))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dlrun.data.columns import ColumnSurvey, Plan, TableFiles, count_lengths, plan_columns, survey_columns
+from dlrun.data.columns.dates import PARTS
 from dlrun.data.columns.numbers import LARGEST
 from dlrun.data.columns.planned import is_mostly_dates, is_mostly_numbers, layout_of, notation_of
 from dlrun.data.columns.texts import MISSING_VALUES, missing_numbers
@@ -133,7 +134,7 @@ def draft_table(path: str, wishes: Wishes) -> ConfigDraft:
     numbers = sum(column.kind in ("numeric", "date") for column in plan.columns)
     recipe = TableRecipe(looked.rows, numbers, is_classes=target.plan.kind != "values", test=wishes.test)
     codes = _codes(looked, source, target, plan, recipe)
-    recipe = replace(recipe, numbers=numbers - len(codes.categories))
+    recipe = replace(recipe, numbers=numbers - len(codes.categories), plain=_plain(looked, source, plan, codes))
     loss, metrics = _loss(looked.surveys[target.name], target)
     names, are = ", ".join(map(repr, target.names)), "is" if len(target.names) == 1 else "are"
     why = f"{target.why} (--target for another)" if not wishes.target else target.why
@@ -170,6 +171,22 @@ def _codes(looked: LookedAt, source: Table, target: ChosenTarget, plan: Plan, re
     if looked.split.name:
         held_out = {"split": looked.split.name}
     return find_codes(source.model_copy(update={**keys, **held_out}).load(), candidates)
+
+
+def _plain(looked: LookedAt, source: Table, plan: Plan, codes: CodedNumbers) -> int:
+    """Return the largest possible number of features without learned vectors."""
+    found = 0
+    for column in plan.columns:
+        kind = "categorical" if column.name in codes.categories else column.kind
+        if kind == "categorical":
+            survey = looked.surveys[column.name]
+            # One more for missing values.
+            count = len(survey.counts) + 1
+            found += count if not (survey.is_many or source.embeds(count)) else 0
+        else:
+            # With the mark of a missing value.
+            found += {"numeric": 1, "date": len(PARTS)}.get(kind, -1) + 1
+    return found
 
 
 def describe_columns(plan: Plan) -> Iterator[Remark]:

@@ -11,6 +11,8 @@ _STEPS_IN_EPOCH = 16
 _BATCHES = ((50_000, 256), (200_000, 512), (1_000_000, 1024), (float("inf"), 4096))
 _VALIDATION = ((5_000, 0.2), (50_000, 0.15), (_VERY_MANY, 0.1), (float("inf"), 0.05))
 _TINY, _SMALL, _IN_A_MINUTE = 1_500, 5_000, 50_000
+_WIDE = 1024
+"""Features that a linear model may have."""
 _PASSES = 1_200_000
 """Rows that training may process over all epochs: about a minute on two cores with 20 columns."""
 
@@ -23,12 +25,14 @@ class TableRecipe:
         rows: Number of rows with a target.
         numbers: Number of its feature columns with numbers or dates.
         is_classes: Whether the target consists of classes.
+        plain: Number of features without learned vectors, at most: numbers, parts of dates, one-hot categories.
         test: Fraction of the rows to hold out for the test; None: by the number of rows.
     """
 
     rows: int
     numbers: int
     is_classes: bool = False
+    plain: int = 0
     test: float | None = None
 
     @property
@@ -71,6 +75,16 @@ class TableRecipe:
                 "fraction of hidden values left out in a step, against overfitting",
             ),
             *numeric,
+            *self._linear,
+        )
+
+    @property
+    def _linear(self) -> Section:
+        """The key that blends in a linear model, for few rows of classes: there it is often the best, or close."""
+        if self.rows >= _TINY or not self.is_classes or not 0 < self.plain <= _WIDE:
+            return ()
+        return (
+            Key("linear_blend", True, "and a linear model, which corrects networks that are too sure with few rows"),
         )
 
     @property
