@@ -7,3 +7,6 @@ RUNS_DIR = Path("runs")
 
 FOLDS_DIR = "folds"
 """The folder in it with the records of complete folds, which is not a run."""
+
+SEARCHES_DIR = "searches"
+"""The folder in it with the ledgers of searches, which is not a run either."""

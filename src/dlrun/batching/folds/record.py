@@ -12,15 +12,14 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from dlrun.errors import RunError, UsageError
-from dlrun.names import nearest
+from dlrun.errors import RunError
 from dlrun.runs import FOLDS_DIR, RUNS_DIR
 from dlrun.runs.folder import RunFolder
+from dlrun.runs.query.named import find_named
 from dlrun.system.disk import disk, explained
 
 RECORD, PREDICTIONS = "folds.json", "out_of_fold.csv"
 _LARGEST_BYTES = 1 << 26
-_SHOWN = 8
 
 
 class FoldRun(BaseModel):
@@ -175,26 +174,8 @@ def _find(batch: str, runs_dir: Path) -> Path:
     if "/" in batch and (Path(batch) / RECORD).is_file():
         return Path(batch)
     known = sorted((path.parent for path in (runs_dir / FOLDS_DIR).glob(f"*/{RECORD}")), key=_written)
-    names = [path.name for path in known]
-    if not known:
-        raise UsageError(f"there are no folds in {runs_dir}", hint="dlrun train CONFIG --set folds=5")
-    if batch == "last":
-        return known[-1]
-    matches = [path for path in known if path.name == batch] or [path for path in known if batch and batch in path.name]
-    if len(matches) == 1:
-        return matches[0]
-    if matches:
-        shown = ", ".join(path.name for path in matches[:_SHOWN]) + (", ..." if len(matches) > _SHOWN else "")
-        raise UsageError(
-            f"{batch!r} matches {len(matches)} batches of folds: {shown}",
-            expected="a part of exactly one name",
-            hint=f"{matches[-1].name} is the newest of them",
-        )
-    near = nearest(batch, names)
-    hint = f"did you mean {near!r}?" if near else f"the newest is {names[-1]}"
-    raise UsageError(
-        f"there are no folds {batch!r} in {runs_dir / FOLDS_DIR}", expected="last, a name, or a path", hint=hint
-    )
+    where, start = runs_dir / FOLDS_DIR, "dlrun train CONFIG --set folds=5"
+    return find_named(batch, known, where=where, what=("batch of folds", "batches of folds"), start=start)
 
 
 def _written(folder: Path) -> tuple[int, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dlrun.errors import RunError
-from dlrun.runs import FOLDS_DIR
+from dlrun.runs import FOLDS_DIR, SEARCHES_DIR
 from dlrun.runs.query.index import IndexEntry, IndexSource, refresh
 from dlrun.runs.query.summary import BestScore, RunSummary, summarise
 from dlrun.system.disk import reason
@@ -71,7 +71,7 @@ def scan_runs(runs_dir: Path, *, from_index: bool = True) -> list[RunSummary]:
 
 
 def _may_be_run(entry: os.DirEntry[str]) -> bool:
-    if entry.name == FOLDS_DIR and not os.path.lexists(os.path.join(entry.path, "run.json")):  # noqa: PTH118
+    if entry.name in (FOLDS_DIR, SEARCHES_DIR) and not os.path.lexists(os.path.join(entry.path, "run.json")):  # noqa: PTH118
         return False
     return not entry.name.startswith(".") and entry.is_dir()
 
