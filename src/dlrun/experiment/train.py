@@ -24,7 +24,7 @@ from dlrun.experiment.report import keep_predictions
 from dlrun.experiment.session import Scores, Session, TrainingResult, open_session
 from dlrun.experiment.slices import SliceValues, collect_predictions, read_slice_values, slice_predictions, tell_gaps
 from dlrun.experiment.track import prepare_tracker
-from dlrun.experiment.trial import Trial
+from dlrun.experiment.trial import Trial, keep_costs
 from dlrun.runs import RUNS_DIR
 from dlrun.runs.compare.baseline import WHAT_TO_TRY, is_forecast
 from dlrun.runs.compare.length import SpecLength, longer_command
@@ -187,6 +187,8 @@ def train_assembled(setup: TrainingSetup, run: Session, *, goes_on_from: RunFold
         weights, restored = restore_final(setup, run)
         scored = decide(scored, run, checkpoint=restored)
         scores = score_final(scored, run, columns)
+        if run.trial is not None and run.trial.costs:
+            keep_costs(scored, run.folder)
         record_outcome(run.folder, scores, weights_sha256=weights, reason=reason)
         # Last, because a kill here then costs only the report, which `resume` completes.
         predict_for_report(scored, run)

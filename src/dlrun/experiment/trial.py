@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import statistics
+import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from dlrun.runs.folder import RunFolder
 from dlrun.runs.record import TrialRecord
+
+if TYPE_CHECKING:
+    from dlrun.training.setup import TrainingSetup
+
+_REPEATS = 3
 
 
 @dataclass(frozen=True)
@@ -19,12 +28,14 @@ class Trial:
         number: The number of the trial in it, from 1.
         pause_after: The epoch, from 1, at whose end training pauses if it is not over; None to train to the end.
         parent: The id of the search in the experiment tracker of the spec; None if it is not tracked.
+        costs: Whether to measure what the model costs, because the search looks at that.
     """
 
     search: str
     number: int
     pause_after: int | None = None
     parent: str | None = None
+    costs: bool = False
 
     def record(self) -> TrialRecord:
         """Return what run.json says about it."""
@@ -38,3 +49,24 @@ class Trial:
             epochs: The number of epochs of the whole training.
         """
         return f"paused after epoch {epoch} of {epochs} by the search {self.search}"
+
+
+def keep_costs(setup: TrainingSetup, folder: RunFolder) -> None:
+    """Measure the model on the validation split, and record its costs.
+
+    Args:
+        setup: The parts of the run, with the final weights, once the split has been scored.
+        folder: The run folder.
+    """
+    split = setup.held_out_splits()[0]
+    evaluator, seconds = setup.evaluator(split), []
+    with setup.timeline.spent("evaluate"):
+        for _ in range(_REPEATS):
+            began = time.perf_counter()
+            evaluator.scores()
+            seconds.append(time.perf_counter() - began)
+    examples = len(setup.dataset.splits[split])
+    size = sum(variable.numpy().nbytes for variable in setup.compiled.model.variables)
+    folder.update_record(
+        costs={"seconds_per_example": statistics.median(seconds) / examples, "size_bytes": float(size)}
+    )

@@ -323,6 +323,8 @@ class RunRecord(_Group):
         resumed: How often the run was resumed.
         ensemble: The runs that it was joined from, if it is an ensemble.
         search: The search that trained it, if it is a trial; it may then lack scores of other splits than validation.
+        costs: What its model costs, if a search asked for it: `seconds_per_example` of a prediction, in batches, and
+            `size_bytes` of its variables.
         tags: The tags that the user gave it.
         tracking: The run in an experiment tracker, if one follows it.
         signature_note: Why the run could not be signed, or that the user's secret was created again.
@@ -367,6 +369,7 @@ class RunRecord(_Group):
     resumed: Count = 0
     ensemble: EnsembleRecord | None = None
     search: TrialRecord | None = None
+    costs: dict[str, float] = {}
     tags: tuple[str, ...] = ()
     tracking: TrackingRecord | None = None
     signature_note: str | None = None
