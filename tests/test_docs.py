@@ -136,7 +136,9 @@ def _command(words: list[str]) -> tuple[Any, list[str]]:
     command: Any = _COMMANDS
     rest = list(words)
     while hasattr(command, "commands"):
-        name = rest.pop(0)
+        # `dlrun search CONFIG` is a command among `dlrun search show` and others.
+        is_config = bool(rest) and rest[0] not in command.commands and "CONFIG" in command.commands
+        name = "CONFIG" if is_config or not rest else rest.pop(0)
         assert name in command.commands, words
         command = command.commands[name]
     return command, rest
@@ -199,7 +201,7 @@ class _Page:
         if words[0] == "python":
             ended = self.forked.run(*words[2:], folder=self.folder, script=self.folder / words[1])
         elif words[0] == "dlrun":
-            if words[1] in {"train", "batch"}:
+            if words[1] in {"train", "batch"} or (words[1:2] == ["search"] and words[2].endswith(".yaml")):
                 is_drawn = shown and words[1] == "train"
                 words = words + block.marks.get("with", "").split() + ([] if is_drawn else _WITHOUT_REPORT)
             ended = self.forked.run(*words[1:], folder=self.folder, streams=streams, COLUMNS="160")

@@ -12,6 +12,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from dlrun.cli.auto import auto
 from dlrun.cli.batch.command import batch
 from dlrun.cli.batch.ensemble import ensemble
 from dlrun.cli.bench import bench
@@ -27,6 +28,7 @@ from dlrun.cli.failures import system_error
 from dlrun.cli.predict import predict
 from dlrun.cli.report import report
 from dlrun.cli.runs import runs
+from dlrun.cli.search import search
 from dlrun.cli.spec.components import components
 from dlrun.cli.spec.init import init
 from dlrun.cli.spec.plan import plan
@@ -58,8 +60,11 @@ _HABITS = {
     "summary": "dlrun plan CONFIG",
     "new": "dlrun init",
     "create": "dlrun init",
-    "tune": "dlrun batch CONFIG --grid KEY=VALUE,VALUE",
-    "sweep": "dlrun batch CONFIG --grid KEY=VALUE,VALUE",
+    "tune": "dlrun search CONFIG",
+    "optimize": "dlrun search CONFIG",
+    "hpo": "dlrun search CONFIG",
+    "automl": "dlrun auto --data FILE",
+    "sweep": "dlrun batch CONFIG --grid KEY=VALUE,VALUE, or dlrun search CONFIG",
     "ls": "dlrun runs ls",
     "list": "dlrun runs ls",
     "show": "dlrun runs show RUN",
@@ -192,6 +197,8 @@ def dlrun(
 app.command()(train)
 app.command()(resume)
 app.command()(batch)
+app.add_typer(search, name="search")
+app.command()(auto)
 app.command()(launch)
 app.command("eval")(evaluate)
 app.command()(calibrate)

@@ -41,7 +41,7 @@ def write_config(data: str, path: Path | None, wishes: Wishes, *, force: bool = 
         DataError: The data does not exist, or cannot be read.
         RunError: The file cannot be written.
     """
-    name = _name_of(data)
+    name = name_of_data(data)
     path = path or Path(f"{name}.yaml")
     # First, because reading the data may take long.
     check_new_config(path, force=force, has_data=True)
@@ -58,7 +58,7 @@ def write_config(data: str, path: Path | None, wishes: Wishes, *, force: bool = 
     return WrittenConfig(path, draft.messages)
 
 
-def _name_of(data: str) -> str:
+def name_of_data(data: str) -> str:
     """Return the name of the data in the form of a run name."""
     stem = Path(data).expanduser().resolve().name.partition(".")[0]
     return re.sub(r"[^A-Za-z0-9._-]+", "_", stem).strip("._-")[:60] or "config"

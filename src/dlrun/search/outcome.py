@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dlrun.runs.directions import Direction
 from dlrun.search.halving import Ladder
 from dlrun.search.trials import Rung, Trials, TrialState
 from dlrun.system.spreadsheet import csv_text
@@ -25,6 +26,11 @@ class Objective:
 
     name: str
     larger_is_better: bool
+
+    @property
+    def direction(self) -> Direction:
+        """Its direction, as samplers take it."""
+        return "max" if self.larger_is_better else "min"
 
     def badness(self, value: float | None) -> float:
         """Return a number that is smaller for better values; infinity for an undefined one."""
@@ -205,7 +211,7 @@ def read_outcome(trials: Trials, folder: Path, **more: Any) -> SearchOutcome:
     session = trials.sessions[-1] if trials.sessions else {}
     rungs = head.get("rungs")
     ladder = Ladder(tuple(rungs), head["factor"], objectives[0].larger_is_better) if rungs else None
-    full = head.get("epochs")
+    full, found = head.get("epochs"), trials.winner
     return SearchOutcome(
         name=head["name"],
         folder=folder,
@@ -220,8 +226,15 @@ def read_outcome(trials: Trials, folder: Path, **more: Any) -> SearchOutcome:
         full_epochs=full * head["seeds"] if full else None,
         trials=tuple(trials.by_number[number] for number in sorted(trials.by_number)),
         seconds=trials.seconds,
+        is_complete=trials.why_closed in ("done", "exhausted", "out of time"),
+        winner=_winner(found) if found is not None else None,
         **more,
     )
+
+
+def _winner(entry: Mapping[str, Any]) -> Winner:
+    scores = {split: tuple(of_seeds) for split, of_seeds in entry["scores"].items()}
+    return Winner(entry["trial"], entry["run"], scores, entry["naive"], entry["baseline"])
 
 
 def _plain_winner(winner: Winner | None) -> dict[str, Any] | None:

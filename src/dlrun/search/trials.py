@@ -10,7 +10,8 @@ An entry of the ledger has one of these kinds:
 5. `rung`: the trial is paused at an epoch, with its score.
 6. `ended`: the trial is complete, or has failed.
 7. `retried`: a failed trial trains again.
-8. `closed`: the command ended, and why.
+8. `winner`: the best trial was scored on held-out data.
+9. `closed`: the command ended, and why.
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ class TrialState:
         number: Its number, from 1, in the order of proposals.
         point: The value of each active parameter: a number, or the index of an option.
         values: What the point sets, for people: keys of the spec and the text of their values.
+        overrides: The same as `key=value` pairs, with every digit.
+        spec: The digest of its spec with the first seed, as in the identity of that run; empty if it was not trained.
         stage: How far it is. `running` includes a trial that a killed search has begun.
         target: The number of epochs that it is training to; None for its full length.
         rungs: Where it was paused so far.
@@ -68,6 +71,8 @@ class TrialState:
     number: int
     point: Mapping[str, float | int]
     values: tuple[tuple[str, str], ...] = ()
+    overrides: tuple[str, ...] = ()
+    spec: str = ""
     stage: TrialStage = "running"
     target: int | None = None
     rungs: tuple[Rung, ...] = ()
@@ -121,6 +126,12 @@ class Trials:
         self.by_number: dict[int, TrialState] = {}
         self.seconds = 0.0
         """The time of all commands until the last entry, without the pauses between them."""
+        self.fingerprint = ""
+        """The fingerprint of the data that the first trial was trained on."""
+        self.winner: Mapping[str, Any] | None = None
+        """The last `winner` entry, which may no longer be the best trial; None if there was none yet."""
+        self.why_closed = ""
+        """Why the last command ended; empty while one works on the search, or if it was killed."""
         self._before = 0.0
         for entry in entries:
             self.add(entry)
@@ -129,11 +140,16 @@ class Trials:
         """Take over one entry. An entry of an unknown kind, which a later version wrote, is ignored."""
         if entry["event"] == "session":
             self.sessions.append(entry)
-            self._before = self.seconds
+            self._before, self.why_closed = self.seconds, ""
+        self.fingerprint = self.fingerprint or entry.get("data", "")
         self.seconds = max(self.seconds, self._before + entry.get("seconds", 0.0))
         match entry["event"]:
             case "search":
                 self.head = entry
+            case "closed":
+                self.why_closed = entry["why"]
+            case "winner":
+                self.winner = entry
             case "proposed" | "rejected" | "equal":
                 self._put(self._proposed(entry))
             case "promoted" | "retried":
@@ -161,6 +177,8 @@ class Trials:
             number=entry["trial"],
             point=entry["point"],
             values=tuple((key, text) for key, text in entry["values"]),
+            overrides=tuple(entry.get("set", ())),
+            spec=entry.get("spec", ""),
             stage=stages.get(entry["event"], "running"),
             target=entry.get("to"),
             reason=entry.get("reason", ""),
