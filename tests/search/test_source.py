@@ -19,7 +19,7 @@ from dlrun.errors import Problem, RunError, SpecError, UsageError
 from dlrun.runs.record import IdentityRecord
 from dlrun.search.halving import Ladder
 from dlrun.search.ledger import Ledger
-from dlrun.search.measure import Measured
+from dlrun.search.measure import MeasuredRun
 from dlrun.search.outcome import Objective, read_outcome
 from dlrun.search.plan import SearchPlan
 from dlrun.search.runs import TrialRuns
@@ -76,12 +76,12 @@ class NumberRuns(TrialRuns):
             found.append(Planned(number_of_all, combination, cast("Spec", None), identity, label=f"trial {number}"))
         return found
 
-    def measure(self, path: Path) -> Measured:
+    def measure(self, path: Path) -> MeasuredRun:
         epochs = self.disk.epochs[path.name]
         value = float(path.name.split("-")[0]) - 0.01 / epochs
-        return Measured(path.name, epochs == EPOCHS[-1], (value,), epochs, epochs * 1.0, "data")
+        return MeasuredRun(path.name, epochs == EPOCHS[-1], (value,), epochs, epochs * 1.0, "data")
 
-    def complete(self, run: str) -> Measured | None:
+    def complete(self, run: str) -> MeasuredRun | None:
         found = self.measure(Path(run))
         return found if found.is_complete else None
 

@@ -15,7 +15,7 @@ from dlrun.spec.search.section import COSTS
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredRun:
     """The run of one seed of a trial, as it is now.
 
     Args:
@@ -35,7 +35,7 @@ class Measured:
     fingerprint: str
 
 
-def measure(path: Path, objectives: Sequence[Objective]) -> Measured:
+def measure(path: Path, objectives: Sequence[Objective]) -> MeasuredRun:
     """Return what a search needs to know of a run.
 
     Args:
@@ -48,7 +48,7 @@ def measure(path: Path, objectives: Sequence[Objective]) -> Measured:
     folder = RunFolder(path)
     record, rows = folder.read_record(), folder.read_metrics()
     last = rows[-1] if rows else {}
-    return Measured(
+    return MeasuredRun(
         run=folder.id,
         is_complete=record.status == "completed",
         values=tuple(_value(record, last, each.name) for each in objectives),

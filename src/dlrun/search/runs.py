@@ -9,7 +9,7 @@ from dlrun.batching.grid import Combination
 from dlrun.batching.plan import Planned
 from dlrun.errors import DlrunError
 from dlrun.search.checkpoints import CheckpointKeeper
-from dlrun.search.measure import Measured, measure
+from dlrun.search.measure import MeasuredRun, measure
 from dlrun.search.plan import SearchPlan
 from dlrun.search.trials import Trials
 from dlrun.spec.identity import identify, identify_fold
@@ -50,7 +50,7 @@ class TrialRuns:
             found.append(Planned(of_all, combination, file.spec, identity, label=f"trial {number}"))
         return found
 
-    def measure(self, path: Path) -> Measured:
+    def measure(self, path: Path) -> MeasuredRun:
         """Return what a run has reached.
 
         Raises:
@@ -58,7 +58,7 @@ class TrialRuns:
         """
         return measure(path, self.plan.objectives)
 
-    def complete(self, run: str) -> Measured | None:
+    def complete(self, run: str) -> MeasuredRun | None:
         """Return what a run has reached that has ended by itself, such as by early stopping; None for any other."""
         try:
             found = self.measure(self.plan.runs_dir / run)

@@ -26,7 +26,7 @@ from dlrun.batching.state import GOOD, RunState
 from dlrun.errors import DlrunError, RunError, SpecError, UsageError
 from dlrun.experiment.trial import Trial
 from dlrun.search.ledger import Ledger
-from dlrun.search.measure import Measured
+from dlrun.search.measure import MeasuredRun
 from dlrun.search.runs import TrialRuns
 from dlrun.search.samplers.sampler import KnownPoint, PointState, Sampler
 from dlrun.search.trials import Trials, TrialState
@@ -46,7 +46,7 @@ class _Attempt:
     """The runs of one trial on their way to its next rung, by seed index: those to order, and those that have ended."""
 
     orders: dict[int, Order]
-    done: dict[int, Measured] = field(default_factory=dict)
+    done: dict[int, MeasuredRun] = field(default_factory=dict)
     failure: str = ""
     interrupted: bool = False
     ordered: set[int] = field(default_factory=set)
@@ -333,7 +333,7 @@ class TrialSource:
         self._going[trial.number] = attempt
         self._queue.extend((trial.number, seed) for seed in waiting)
 
-    def _checked(self, measured: Measured) -> Measured:
+    def _checked(self, measured: MeasuredRun) -> MeasuredRun:
         """Check that a run saw the same data as the others, without which no scores can be compared."""
         known = self.trials.fingerprint
         if known and not self._has_own_data and measured.fingerprint != known:

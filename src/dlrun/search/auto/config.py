@@ -13,7 +13,7 @@ from dlrun.init_config.page import config_text, written
 from dlrun.init_config.write import name_of_data
 from dlrun.metrics.metric import SPLIT_PREFIXES, metrics
 from dlrun.names import nearest
-from dlrun.search.auto.spaces import Axis, keys_of, space_around
+from dlrun.search.auto.spaces import SearchedKey, keys_of, space_around
 from dlrun.spec.parse import read_spec
 from dlrun.system.disk import disk, explained
 from dlrun.yaml_tree.source import check_new_config
@@ -117,7 +117,7 @@ def _search(draft: ConfigDraft, wishes: AutoWishes) -> Iterator[str]:
     yield ""
 
 
-def _axis(axis: Axis) -> Iterator[str]:
+def _axis(axis: SearchedKey) -> Iterator[str]:
     options = axis.values.get("choices")
     comment = f" # {axis.comment}" if axis.comment else ""
     if options is None or not any(isinstance(option, dict | list) for option in options):

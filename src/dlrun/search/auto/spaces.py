@@ -20,7 +20,7 @@ _LARGE_TABLE_BINS = 64
 
 
 @dataclass(frozen=True)
-class Axis:
+class SearchedKey:
     """A key that the search varies.
 
     Args:
@@ -34,7 +34,7 @@ class Axis:
     comment: str = ""
 
 
-def space_around(draft: ConfigDraft) -> tuple[Axis, ...]:
+def space_around(draft: ConfigDraft) -> tuple[SearchedKey, ...]:
     """Return the axes of a space around a drafted config.
 
     Args:
@@ -50,21 +50,21 @@ def keys_of(section: Section) -> dict[str, Any]:
     return {line.name: line.value for line in section if isinstance(line, Key)}
 
 
-def _training(draft: ConfigDraft) -> Iterator[Axis]:
+def _training(draft: ConfigDraft) -> Iterator[SearchedKey]:
     """Yield what every kind of data has: learning rate, weight decay if there is one, and batch size."""
     optimizer = {"learning_rate": draft.optimizer} if isinstance(draft.optimizer, float) else draft.optimizer.value
     rate = float(optimizer["learning_rate"])
     low, high = rate / _LEARNING_RATE_FACTOR, rate * _LEARNING_RATE_FACTOR
-    yield Axis(
+    yield SearchedKey(
         "optimizer.learning_rate", _range(low, high, log=True), "a quarter of the usual one to four times as much"
     )
     if decay := float(optimizer.get("weight_decay", 0.0)):
-        yield Axis("optimizer.weight_decay", _range(decay / 30, decay * 100, log=True))
+        yield SearchedKey("optimizer.weight_decay", _range(decay / 30, decay * 100, log=True))
     batch = keys_of(draft.training).get("batch_size", 32)
-    yield Axis("training.batch_size", {"choices": [max(8, batch // 2), batch, batch * 2]})
+    yield SearchedKey("training.batch_size", {"choices": [max(8, batch // 2), batch, batch * 2]})
 
 
-def _of_table(dataset: Values, model: Values) -> Iterator[Axis]:
+def _of_table(dataset: Values, model: Values) -> Iterator[SearchedKey]:
     """Yield the architectures for tables: wider and deeper ones, and others if the first is a TabM."""
     if model.get("type") != "tabm":
         yield from _of_model(dataset, model)
@@ -76,7 +76,7 @@ def _of_table(dataset: Values, model: Values) -> Iterator[Axis]:
         searched["numeric_embedding"] = {"choices": [dict(model["numeric_embedding"]), *_other_embedding(model)]}
     other = {"type": "realmlp", "dropout": _range(0.0, 0.3, step=0.15)}
     comment = "networks of several sizes; the config's own is tried first"
-    yield Axis("model", {"choices": [searched, other, {"type": "linear"}]}, comment)
+    yield SearchedKey("model", {"choices": [searched, other, {"type": "linear"}]}, comment)
 
 
 def _other_embedding(model: Values) -> Iterator[dict[str, Any]]:
@@ -86,7 +86,7 @@ def _other_embedding(model: Values) -> Iterator[dict[str, Any]]:
         yield {"type": "periodic", "form": "pbld", "size": 16}
 
 
-def _of_images(dataset: Values, model: Values) -> Iterator[Axis]:
+def _of_images(dataset: Values, model: Values) -> Iterator[SearchedKey]:
     """Yield width and depth of the convolutions, dropout, and how much training images are changed."""
     blocks = [dict(block) for block in model.get("blocks", ())]
     if not blocks:
@@ -95,23 +95,23 @@ def _of_images(dataset: Values, model: Values) -> Iterator[Axis]:
     wider = [{**block, "filters": block["filters"] * 2} for block in blocks]
     deeper = [each for block in blocks for each in (_without_pool(block), block)]
     comment = "as drafted, with twice the filters, or with two convolutions before each pooling"
-    yield Axis("model.blocks", {"choices": [blocks, wider, deeper]}, comment)
-    yield Axis("model.dropout", _dropout(model))
-    yield Axis("model.batch_normalization", {"choices": [False, True]})
+    yield SearchedKey("model.blocks", {"choices": [blocks, wider, deeper]}, comment)
+    yield SearchedKey("model.dropout", _dropout(model))
+    yield SearchedKey("model.batch_normalization", {"choices": [False, True]})
     if isinstance(augmentation := dataset.get("augmentation"), Mapping):
         less = {key: value for key, value in augmentation.items() if key in ("flip", "translation")}
         options = [dict(augmentation), less, {**augmentation, "cutout": 0.25}]
-        yield Axis("dataset.augmentation", {"choices": options}, "as drafted, less, or more")
+        yield SearchedKey("dataset.augmentation", {"choices": options}, "as drafted, less, or more")
 
 
 def _without_pool(block: Values) -> dict[str, Any]:
     return {key: value for key, value in block.items() if key != "pool_size"}
 
 
-def _of_text(dataset: Values, model: Values) -> Iterator[Axis]:
+def _of_text(dataset: Values, model: Values) -> Iterator[SearchedKey]:
     """Yield the size of the vocabulary, and networks that read words in order."""
     words = int(dataset.get("vocabulary_size", 10_000))
-    yield Axis("dataset.vocabulary_size", {"choices": [words // 2, words, words * 2]})
+    yield SearchedKey("dataset.vocabulary_size", {"choices": [words // 2, words, words * 2]})
     if "embedding_size" not in model:
         yield from _of_model(dataset, model)
         return
@@ -128,28 +128,28 @@ def _of_text(dataset: Values, model: Values) -> Iterator[Axis]:
     if "units" in model:
         own["units"] = {"choices": [list(model["units"]), [size * 2 for size in model["units"]]]}
     gated = {**own, "type": "gru"} if model.get("type") == "lstm" else {**own, "type": "lstm"}
-    yield Axis("model", {"choices": [own, convolutions, gated]}, "recurrent or convolutional")
+    yield SearchedKey("model", {"choices": [own, convolutions, gated]}, "recurrent or convolutional")
 
 
-def _of_series(dataset: Values, model: Values) -> Iterator[Axis]:
+def _of_series(dataset: Values, model: Values) -> Iterator[SearchedKey]:
     """Yield how many rows a prediction is made from, and a linear model beside networks."""
     history = int(dataset.get("history", 0))
     if history >= 2:
-        yield Axis("dataset.history", {"choices": [max(1, history // 2), history, history * 2]})
+        yield SearchedKey("dataset.history", {"choices": [max(1, history // 2), history, history * 2]})
     shortcut = {"linear_shortcut": True} if model.get("linear_shortcut", True) else {}
     network = {"type": "mlp", "units": {"choices": [[32], [64], [128, 64]]}, "dropout": _range(0.0, 0.3, step=0.1)}
     others = [
         each for each in ({**network, **shortcut}, {"type": "gru", "units": [32]}) if each["type"] != model["type"]
     ]
-    yield Axis("model", {"choices": [_with_choices(model), *others]})
+    yield SearchedKey("model", {"choices": [_with_choices(model), *others]})
 
 
-def _of_model(_dataset: Values, model: Values) -> Iterator[Axis]:
+def _of_model(_dataset: Values, model: Values) -> Iterator[SearchedKey]:
     """Yield width and dropout of any model that has them."""
     if units := model.get("units"):
         options = [list(units), [size * 2 for size in units], [*units, units[-1]]]
-        yield Axis("model.units", {"choices": options})
-        yield Axis("model.dropout", _dropout(model))
+        yield SearchedKey("model.units", {"choices": options})
+        yield SearchedKey("model.dropout", _dropout(model))
 
 
 def _with_choices(model: Values) -> dict[str, Any]:
@@ -169,7 +169,7 @@ def _range(low: float, high: float, **more: Any) -> dict[str, Any]:
     return {"low": low, "high": high, **more}
 
 
-_SPACES: dict[str, Callable[[Values, Values], Iterator[Axis]]] = {
+_SPACES: dict[str, Callable[[Values, Values], Iterator[SearchedKey]]] = {
     "table": _of_table,
     "images": _of_images,
     "text": _of_text,
