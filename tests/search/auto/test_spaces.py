@@ -57,10 +57,10 @@ def test_images_vary_width_depth_and_augmentation() -> None:
         metrics=(),
         training=(Key("batch_size", 32),),
     )
-    keys = {each.key: each.values.get("choices") for each in space_around(draft)}
-    own, wider, deeper = keys["model.blocks"] or ()
+    keys = {each.key: each.values.get("choices", []) for each in space_around(draft)}
+    own, wider, deeper = keys["model.blocks"]
     assert own == blocks
     assert wider == [{**blocks[0], "filters": 16}]
     assert deeper == [{"filters": 8, "kernel_size": 3, "padding": "same"}, blocks[0]]
-    assert {"flip": "horizontal"} in (keys["dataset.augmentation"] or ())
+    assert {"flip": "horizontal"} in keys["dataset.augmentation"]
     assert keys["training.batch_size"] == [16, 32, 64]
