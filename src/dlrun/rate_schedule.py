@@ -55,23 +55,33 @@ def _wrong_name(name: Any, value: Any) -> InitErrorDetails:
         what = f"the schedule {name!r} is for the learning rate only"
     else:
         what = f"there is no schedule {name!r}" if isinstance(name, str) else "a schedule needs a type"
-    found = nearest(name, names) if isinstance(name, str) else None
-    hint = f"; did you mean {found!r}?" if found else f"; expected one of {', '.join(names)}"
     place = ("type",) if isinstance(value, Mapping) and "type" in value else ()
-    return _problem(what, hint, place, name)
+    return _problem("argument", f"{what}; choose one of {', '.join(names)}", (name, names), place)
 
 
 def _wrong_key(row: Mapping[str, Any], schedule: type[Schedule]) -> InitErrorDetails:
     key = str(row["loc"][0])
-    if row["type"] == "extra_forbidden":
-        keys = ", ".join(schedule.model_fields) or "no keys"
-        return _problem(f"{schedule.type_name} has no key {key!r}", f"; expected {keys}", (key,), row["input"])
-    return _problem(f"{key}: {row['msg']}", "", (key,), row["input"])
+    if row["type"] != "extra_forbidden":
+        return _problem("argument", f"{key}: {row['msg']}", (None, ()), (key,))
+    keys = tuple(schedule.model_fields)
+    listed = f"its keys are {', '.join(keys)}" if keys else "it has no keys"
+    return _problem("unknown_argument", f"{schedule.type_name} has no key {key!r}: {listed}", (key, keys), (key,))
 
 
-def _problem(what: str, hint: str, place: tuple[str, ...], found: Any) -> InitErrorDetails:
-    error = PydanticCustomError("rate_schedule", "{what}{hint}", {"what": what, "hint": hint})
-    return InitErrorDetails(type=error, loc=place, input=found)
+def _problem(kind: Any, what: str, meant: tuple[Any, tuple[str, ...]], place: tuple[str, ...]) -> InitErrorDetails:
+    """Return an error in the form in which the parts of Keras report theirs.
+
+    Args:
+        kind: Kind of the error: `argument`, or `unknown_argument` to report it at the key.
+        what: What is wrong.
+        meant: The name that was given, and the names that there are.
+        place: Location of the mistake below that of the schedule.
+    """
+    given, names = meant
+    found = nearest(given, names) if isinstance(given, str) else None
+    hint = f"; did you mean {found!r}?" if found else ""
+    error = PydanticCustomError(kind, "{what}{hint}", {"what": what, "hint": hint, "nearest": found or ""})
+    return InitErrorDetails(type=error, loc=place, input=given)
 
 
 if TYPE_CHECKING:
