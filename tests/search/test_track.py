@@ -3,7 +3,6 @@
 import importlib.util
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,8 @@ HEAD = {
     "seed": 0,
     "rungs": [2, 6, 18],
     "factor": 3,
+    "started": "2026-11-28T21:45:00+00:00",
+    "epochs": 18,
 }
 
 
@@ -51,14 +52,16 @@ class Searching:
         if not known.head:
             known.add(ledger.append("search", **HEAD))
         known.add(ledger.append("session", trials=trials, minutes=None))
+        self._known = known
         self._tracked = tracked_search(tracker, known, ledger, warn=self.warnings.append)
 
     def run(self, search: SearchOutcome, *, during: Callable[[str | None], None] = lambda _: None) -> str | None:
         with self._tracked as tracking:
             during(tracking.parent)
-            for count in (1, 3, len(search.trials)):
-                tracking.log_best(replace(search, trials=search.trials[:count]))
-            tracking.log_outcome(search)
+            for each in search.trials:
+                self._known.by_number[each.number] = each
+                tracking.log_best(self._known)
+            tracking.log_winner(search)
         return tracking.parent
 
 
@@ -93,6 +96,8 @@ def test_the_settings_of_a_search_are_its_params() -> None:
 
 @needs_mlflow
 def test_a_search_is_the_parent_of_its_trials_and_ends_with_its_best_score() -> None:
+    from mlflow import MlflowClient
+
     children: list[str] = []
 
     def trial(parent: str | None) -> None:
@@ -109,6 +114,9 @@ def test_a_search_is_the_parent_of_its_trials_and_ends_with_its_best_score() -> 
     assert run.data.params["search.sampler"] == "tpe"
     assert run.data.metrics["val_accuracy"] == search.best.scores[0]
     assert run.data.metrics["test_accuracy"] == 0.951
+    history = MlflowClient(str(Path("mlruns").absolute())).get_metric_history(str(parent), "val_accuracy")
+    assert [point.value for point in history] == sorted({point.value for point in history})
+    assert len(history) > 1
     tags = run.data.tags
     assert (tags["dlrun.best_trial"], tags["dlrun.best_run"]) == (str(search.best.number), search.winner.run)
     artifacts = Path("mlruns", run.info.experiment_id, run.info.run_id, "artifacts")

@@ -90,9 +90,9 @@ class Stopping:
 
 @dataclass(frozen=True)
 class RunWarned:
-    """A run has a warning, which is shown whatever else is."""
+    """A run has a warning, or what trains the runs has one (`state` is None); it is shown whatever else is."""
 
-    state: RunState
+    state: RunState | None
     text: str
 
 

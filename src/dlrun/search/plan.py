@@ -158,6 +158,7 @@ def head_of(plan: SearchPlan, section: SearchSection) -> dict[str, Any]:
     """
     spec, keys, dataset = plan.base.spec.plain(), section.keys, plan.base.spec.dataset
     places = {key: getattr(dataset, key) for key in dataset.place_keys}
+    spec.pop("tracking", None)  # it changes nothing about the trials
     for key in places:  # the data may have moved; its content is compared by itself
         spec["dataset"].pop(key, None)
     return {

@@ -7,15 +7,16 @@ import math
 import shlex
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 
 from dlrun.batching.batch import refuse_workers
 from dlrun.batching.crew import crew_started
 from dlrun.batching.engine import Engine, EngineOptions
 from dlrun.batching.slots import Slots, make_slots
-from dlrun.batching.state import BatchListener, BatchStarted, unheard
+from dlrun.batching.state import BatchListener, BatchStarted, RunWarned, unheard
 from dlrun.errors import Interrupted, RunError
+from dlrun.experiment.track import prepare_tracker
 from dlrun.runs.folder import now
 from dlrun.search.checkpoints import CheckpointKeeper
 from dlrun.search.folder import SearchFolder, search_folder
@@ -27,6 +28,7 @@ from dlrun.search.plan import SearchOptions, SearchPlan, check_same_search, head
 from dlrun.search.runs import TrialRuns
 from dlrun.search.samplers.make import make_sampler
 from dlrun.search.source import TrialSource
+from dlrun.search.track import SearchTracking, tracked_search
 from dlrun.search.trials import Trials
 from dlrun.search.winner import WinnerSource
 from dlrun.spec.search.section import SearchSection
@@ -58,6 +60,7 @@ def run_search(
     """
     refuse_workers("search")
     plan, section = plan_search(wanted)
+    prepare_tracker(plan.base, wanted=True)
     folder = search_folder(plan.name, runs_dir=wanted.runs_dir)
     sampler = make_sampler(section.keys, plan.space, tuple(each.direction for each in plan.objectives))
     slots = make_slots([plan.base.spec], jobs=wanted.jobs)
@@ -68,15 +71,29 @@ def run_search(
         limits = {"trials": section.keys.trials, "minutes": section.keys.minutes}
         trials.add(ledger.append("session", at=now(), command=list(wanted.command), seconds=0.0, **limits))
         runs = TrialRuns(plan, CheckpointKeeper(plan, section.keys.keep_checkpoints))
-        source = TrialSource(trials, ledger, sampler, runs=runs)
-        end = None if section.keys.minutes is None else time.monotonic() + 60 * section.keys.minutes - trials.seconds
-        why = _train(source, wanted, slots, _Limit(end, trials, reserve), listener=listener)
-        if why == "interrupted":
-            raise _interrupted(source, wanted)
-        source.append("closed", why=why)
-        outcome = read_outcome(trials, folder.path, notes=tuple(_notes(note, source)))
-        outcome = replace(outcome, importances=key_importances(outcome))
-        return _with_summary(folder, outcome)
+        with _tracked(plan, trials, ledger, listener=listener) as tracking:
+            source = TrialSource(trials, ledger, sampler, runs=runs, tracking=tracking)
+            limit = _Limit(_end_of(trials, section.keys.minutes), trials, reserve)
+            why = _train(source, wanted, slots, limit, listener=listener)
+            if why == "interrupted":
+                raise _interrupted(source, wanted)
+            source.append("closed", why=why)
+            outcome = read_outcome(trials, folder.path, notes=tuple(_notes(note, source)))
+            outcome = replace(outcome, importances=key_importances(outcome))
+            tracking.log_winner(outcome)
+            return _with_summary(folder, outcome)
+
+
+def _tracked(
+    plan: SearchPlan, trials: Trials, ledger: Ledger, *, listener: BatchListener
+) -> AbstractContextManager[SearchTracking]:
+    """Return the context in which the search is logged to the tracker of its spec."""
+    return tracked_search(plan.base.spec.tracking, trials, ledger, warn=lambda text: listener(RunWarned(None, text)))
+
+
+def _end_of(trials: Trials, minutes: float | None) -> float | None:
+    """Return when the search has to end by `time.monotonic`; None if it has no limit."""
+    return None if minutes is None else time.monotonic() + 60 * minutes - trials.seconds
 
 
 def _begin(folder: SearchFolder, plan: SearchPlan, section: SearchSection, trials: Trials, ledger: Ledger) -> str:

@@ -29,6 +29,7 @@ from dlrun.search.ledger import Ledger
 from dlrun.search.measure import MeasuredRun
 from dlrun.search.runs import TrialRuns
 from dlrun.search.samplers.sampler import KnownPoint, PointState, Sampler
+from dlrun.search.track import SearchTracking
 from dlrun.search.trials import Trials, TrialState
 from dlrun.spec.search.section import COSTS
 from dlrun.spec.search.space import overrides_of, shown_values
@@ -60,6 +61,7 @@ class TrialSource:
         ledger: Where everything that follows is written.
         sampler: Proposes points.
         runs: Makes the runs of trials, and reads what they have reached.
+        tracking: Logs the search to the tracker of its spec; None to log nothing.
         clock: Returns the time in seconds.
     """
 
@@ -70,6 +72,7 @@ class TrialSource:
         sampler: Sampler,
         *,
         runs: TrialRuns,
+        tracking: SearchTracking | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.trials = trials
@@ -81,6 +84,7 @@ class TrialSource:
         self.seconds_left: Callable[[], float] = lambda: math.inf
         """The time that the search has left; the front end knows it."""
         self._runs = runs
+        self._tracking = tracking or SearchTracking(None)
         self._ledger = ledger
         self._sampler = sampler
         self._clock, self._began = clock, clock()
@@ -321,7 +325,7 @@ class TrialSource:
         """Queue the runs of a trial, except those that have ended by themselves on an earlier rung."""
         planned = planned or self._runs.planned(trial.number, trial.point)
         costs = any(each.name in COSTS for each in self.plan.objectives)
-        role = Trial(self.plan.name, trial.number, trial.target, costs=costs)
+        role = Trial(self.plan.name, trial.number, trial.target, costs=costs, parent=self._tracking.parent)
         attempt = _Attempt({seed: Order(each, role) for seed, each in enumerate(planned)})
         for seed, run in enumerate(trial.runs):
             if (complete := self._runs.complete(run)) is not None:
@@ -366,6 +370,7 @@ class TrialSource:
         elif all(each.is_complete for each in measured):
             results = [[each.values[index] for each in measured] for index in range(len(self.plan.objectives))]
             self.append("ended", how="completed", results=results, **spent)
+            self._tracking.log_best(self.trials)
         else:
             scores = [each.values[0] for each in measured]
             self.append("rung", epochs=trial.target, scores=scores, **spent)

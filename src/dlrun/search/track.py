@@ -17,7 +17,7 @@ from typing import Any
 from dlrun.errors import Interrupted
 from dlrun.experiment.track import failure_text
 from dlrun.search.ledger import Ledger
-from dlrun.search.outcome import SearchOutcome
+from dlrun.search.outcome import SearchOutcome, read_outcome
 from dlrun.search.trials import Trials, mean_of
 from dlrun.tracking.background import Background
 from dlrun.tracking.tracker import Ending, Journal, RunFacts, Tracker
@@ -39,7 +39,7 @@ class SearchTracking:
         warn: Called with a warning for the user.
     """
 
-    def __init__(self, tracker: Tracker | None, warn: Callable[[str], None]) -> None:
+    def __init__(self, tracker: Tracker | None, *, warn: Callable[[str], None] = lambda _: None) -> None:
         self.parent: str | None = None
         """The id of the journal, for the trials; None if there is none."""
         self.place = ""
@@ -84,8 +84,11 @@ class SearchTracking:
         if self.parent != known_id:
             ledger.append(_ENTRY, type=tracker.type_name, id=self.parent, place=self._journal.place)
 
-    def log_best(self, outcome: SearchOutcome) -> None:
+    def log_best(self, trials: Trials) -> None:
         """Log the best scores so far, if they have improved."""
+        if self._background is None:
+            return
+        outcome = read_outcome(trials, Path())
         best = outcome.best
         if best is None or best.scores[0] == self._best:
             return
@@ -96,9 +99,8 @@ class SearchTracking:
         ended = sum(trial.ended is not None for trial in outcome.trials)
         self._put(lambda journal: journal.log_scores(scores, epoch=ended))
 
-    def log_outcome(self, outcome: SearchOutcome) -> None:
-        """Log the scores of the winner on held-out data, with the names of runs (`test_accuracy`)."""
-        self.log_best(outcome)
+    def log_winner(self, outcome: SearchOutcome) -> None:
+        """Log the scores of the winner on held-out data, with the names that runs have (`test_accuracy`)."""
         ended = sum(trial.ended is not None for trial in outcome.trials)
         for split, of_seeds in outcome.winner.scores.items() if outcome.winner is not None else ():
             means = {name: mean_of([scores.get(name) for scores in of_seeds]) for name in of_seeds[0]}
@@ -157,7 +159,7 @@ def tracked_search(
     Raises:
         RunError: The ledger cannot be written.
     """
-    tracking = SearchTracking(tracker, warn)
+    tracking = SearchTracking(tracker, warn=warn)
     tracking.open(trials, ledger)
     ending: Ending = "failed"
     try:

@@ -121,7 +121,7 @@ class BatchDisplay:
         if event.text in self._warnings:
             return
         self._warnings.add(event.text)
-        self.console.warn(f"{event.text} ({event.state.label})")
+        self.console.warn(f"{event.text} ({event.state.label})" if event.state is not None else event.text)
 
     def _line(self, state: RunState) -> str:
         count = self._started_with.total
