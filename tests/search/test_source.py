@@ -25,6 +25,7 @@ from dlrun.search.plan import SearchPlan
 from dlrun.search.runs import TrialRuns
 from dlrun.search.samplers.sampler import KnownPoint
 from dlrun.search.source import TrialSource
+from dlrun.search.track import SearchTracking
 from dlrun.search.trials import Trials
 from dlrun.spec.search.space import Number, Point, Space
 from dlrun.spec.types import Spec
@@ -106,6 +107,7 @@ class Bench:
         self.folder = folder
         self.disk = Disk()
         self.sampler = RandomPoints()
+        self.tracking: SearchTracking | None = None
         self.fails: set[str] = set()
 
     def begin(self) -> TrialSource:
@@ -117,7 +119,7 @@ class Bench:
             trials.add(ledger.append("search", objectives=objectives, factor=3, epochs=9, seconds=0.0, **head))
         trials.add(ledger.append("session", seconds=0.0, trials=self.plan.trials))
         self.runs = NumberRuns(self.plan, self.disk)
-        return TrialSource(trials, ledger, self.sampler, runs=self.runs, clock=lambda: 0.0)
+        return TrialSource(trials, ledger, self.sampler, runs=self.runs, tracking=self.tracking, clock=lambda: 0.0)
 
     def work(self, source: TrialSource, *, jobs: int = 1, kill_after: int = 10**9) -> None:
         """Train until the source is over; with several jobs, the run that began first ends first."""
@@ -147,6 +149,30 @@ class Bench:
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
+
+
+class LoggedBest(SearchTracking):
+    """A journal that keeps the numbers of complete trials each time that it is asked to log the best."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.parent = "the search"
+        self.complete: list[int] = []
+
+    def log_best(self, trials: Trials) -> None:
+        self.complete.append(len(trials.at("completed")))
+
+
+def test_every_trial_knows_its_parent_in_the_tracker_which_logs_the_best_when_a_trial_is_complete(bench: Bench) -> None:
+    bench.tracking = tracking = LoggedBest()
+    source, parents = bench.begin(), []
+    while (order := source.next_order(lambda _: True)) is not None:
+        assert order.trial is not None
+        parents.append(order.trial.parent)
+        source.ended(bench.train(order))
+    assert set(parents) == {"the search"}
+    assert tracking.complete == list(range(1, len(source.trials.at("completed")) + 1))
+    assert tracking.complete
 
 
 def test_without_halving_every_trial_trains_to_its_end_and_the_best_wins(tmp_path: Path) -> None:
