@@ -69,3 +69,8 @@ def test_a_malformed_override_is_shown_in_the_message(override: str, column: int
 
 def test_all_malformed_overrides_are_reported() -> None:
     assert len(problems_of("a", "b")) == 2
+
+
+def test_a_key_with_dots_is_found_before_a_group_is_made() -> None:
+    assert overridden("a={b.c: {d: 1}}", "a.b.c.d=2", "a.b.e=3")["a"] == {"b.c": {"d": 2}, "b": {"e": 3}}
+    assert overridden("a={b.c: {d: 1}}", "a.b.c=2")["a"] == {"b.c": 2}

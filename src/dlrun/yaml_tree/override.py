@@ -54,19 +54,32 @@ def put_value(root: Node, path: str, leaf: Node, *, place: Place) -> None:
     Args:
         root: Root of the document, which is changed.
         path: Keys with dots between them. Items of a list are numbered from 0, and `*` means all of them.
+            A key that has dots in it is found, too.
         leaf: The value.
         place: Location of the path, for later problems.
 
     Raises:
         SpecError: The path leads through a value without keys, or beyond the end of a list.
     """
-    nodes, keys = [root], path.split(".")
-    for depth, key in enumerate(keys[:-1]):
-        above = ".".join(keys[:depth])
-        nodes = [_step(node, each, place=place, above=above) for node in nodes for each in _meant(node, key)]
-    for node in nodes:
-        for key in _meant(node, keys[-1]):
-            _put(node, key, replace(leaf), place=place, above=".".join(keys[:-1]))
+    _put_below(root, path.split("."), leaf, place=place, above="")
+
+
+def _put_below(node: Node, keys: list[str], leaf: Node, *, place: Place, above: str) -> None:
+    key, rest = _first_key(node, keys)
+    for each in _meant(node, key):
+        if rest:
+            below = _step(node, each, place=place, above=above)
+            _put_below(below, rest, leaf, place=place, above=f"{above}.{key}" if above else key)
+        else:
+            _put(node, each, replace(leaf), place=place, above=above)
+
+
+def _first_key(node: Node, keys: list[str]) -> tuple[str, list[str]]:
+    """Return the first key of a path, which may have dots in it as those of `search.space`, and the others."""
+    for length in range(len(keys), 1, -1):
+        if (joined := ".".join(keys[:length])) in node.entries:
+            return joined, keys[length:]
+    return keys[0], keys[1:]
 
 
 def _meant(node: Node, key: str) -> list[str]:

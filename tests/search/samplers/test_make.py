@@ -5,13 +5,14 @@ import sys
 from collections.abc import Callable
 from statistics import fmean
 
+import numpy as np
 import pytest
 
 from dlrun.errors import UsageError
 from dlrun.metrics.metric import Direction
 from dlrun.search.samplers import make
 from dlrun.search.samplers.make import make_sampler
-from dlrun.search.samplers.sampler import KnownPoint, PointState, Sampler
+from dlrun.search.samplers.sampler import KnownPoint, PointState, Sampler, random_point
 from dlrun.spec.search.section import SearchKeys
 from dlrun.spec.search.space import Categorical, Number, Option, Point, Space, point_key
 
@@ -137,6 +138,23 @@ def hill(point: Point) -> float:
     width = (WIDTH.to_unit(point["width"]) - 0.3) ** 2
     kind = {0: abs(point.get("kind[0].dropout", 0) - 0.2), 1: 0.3, 2: 0.5}.get(int(point.get("kind", 0)), 0.0)
     return -(rate + width + (kind if "kind" in point else 0.0))
+
+
+@pytest.mark.parametrize("name", ["tpe", "nsga2", "cmaes"])
+def test_points_are_proposed_near_the_best_known_ones_and_another_seed_proposes_others(name: str) -> None:
+    generator, space = np.random.default_rng(0), SPACES.get(name, SPACE)
+    directions = directions_for(name)
+    points = [random_point(space, generator) for _ in range(120)]
+    values = [(hill(point), -hill(point))[: len(directions)] for point in points]
+    known = [KnownPoint(point, "completed", value) for point, value in zip(points, values, strict=True)]
+
+    def proposals(seed: int) -> list[Point]:
+        made = sampler(name, space, seed=seed, directions=directions)
+        return [point for number in range(121, 129) if (point := made.propose(number, known)) is not None]
+
+    mine, others = proposals(0), proposals(1)
+    assert fmean(map(hill, mine)) > fmean(map(hill, points)) / 2
+    assert not [point for point in mine if point in others]
 
 
 @pytest.mark.soak

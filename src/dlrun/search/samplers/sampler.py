@@ -23,6 +23,7 @@ PointState = Literal["running", "paused", "completed", "failed", "rejected"]
 _ATTEMPTS = 10
 _RANDOM_ATTEMPTS = 1000
 _RANDOM_STREAM = 1
+_WITHOUT_SCORE = (2, 0)
 
 
 @dataclass(frozen=True)
@@ -124,9 +125,10 @@ def rank_points(points: Sequence[KnownPoint], directions: tuple[Direction, ...])
     order: list[int] = []
     for stage in sorted({_stage(point) for point in points}):
         members = [index for index, point in enumerate(points) if _stage(point) == stage]
+        scores = [points[index].values if stage != _WITHOUT_SCORE else None for index in members]
+        values = np.array([score or np.full(len(signs), np.nan) for score in scores]) * signs
         # An undefined score is worse than any other.
-        values = np.array([points[index].values or np.full(len(signs), np.inf) for index in members]) * signs
-        order += [members[index] for index in _sort_by_front(np.nan_to_num(values, nan=np.inf, posinf=np.inf))]
+        order += [members[index] for index in _sort_by_front(np.where(np.isnan(values), np.inf, values))]
     ranks = [0] * len(points)
     for rank, index in enumerate(order):
         ranks[index] = rank
@@ -135,7 +137,7 @@ def rank_points(points: Sequence[KnownPoint], directions: tuple[Direction, ...])
 
 def _stage(point: KnownPoint) -> tuple[int, int]:
     if point.values is None or point.state not in ("completed", "paused"):
-        return 2, 0
+        return _WITHOUT_SCORE
     return (0, 0) if point.state == "completed" else (1, -point.epochs)
 
 
@@ -148,14 +150,14 @@ def _sort_by_front(values: Array) -> list[int]:
     Shape:
         `(points, objectives)`.
     """
+    mine, other = values[:, None], values[None]
+    beats: Array = np.all(mine <= other, axis=2) & np.any(mine < other, axis=2)
+    beaten_by = beats.sum(axis=0)
     order: list[int] = []
-    left = np.arange(len(values))
-    while left.size:
-        mine = values[left]
-        beaten = np.array([(np.all(mine <= each, axis=1) & np.any(mine < each, axis=1)).any() for each in mine])
-        front = left[~beaten]
+    while (front := np.flatnonzero(beaten_by == 0)).size:
         order += [int(index) for index in front[np.argsort(-_crowding(values[front]), kind="stable")]]
-        left = left[beaten]
+        beaten_by -= beats[front].sum(axis=0)
+        beaten_by[front] = -1
     return order
 
 
@@ -168,8 +170,8 @@ def _crowding(values: Array) -> Array:
     distances: Array = np.zeros(len(values))
     for column in values.T:
         order = np.argsort(column, kind="stable")
-        span = column[order[-1]] - column[order[0]]
+        first, last = column[order[0]], column[order[-1]]
         distances[order[[0, -1]]] = np.inf
-        if len(values) > 2 and 0 < span < np.inf:
-            distances[order[1:-1]] += (column[order[2:]] - column[order[:-2]]) / span
+        if len(values) > 2 and first < last < np.inf:
+            distances[order[1:-1]] += (column[order[2:]] - column[order[:-2]]) / (last - first)
     return distances

@@ -246,3 +246,25 @@ def test_a_space_has_a_limited_number_of_keys(tmp_path: Path) -> None:
     space = ", ".join(f"model.layers.{index}.units: {TWO}" for index in range(201))
     (problem,) = problems(tmp_path, f"search: {{space: {{{space}}}}}\n")
     assert (problem.what, problem.expected) == ("search.space has 201 keys", "at most 200")
+
+
+def test_an_override_reaches_the_keys_of_a_space(tmp_path: Path) -> None:
+    overrides = (
+        "search.space.optimizer.learning_rate.low=1e-5",
+        "search.space.training.batch_size={choices: [8, 16]}",
+        "search.space.training.epochs={low: 2, high: 9}",
+    )
+    section = read(tmp_path, SPACE, *overrides).spec.search
+    assert section is not None
+    rate, batch, _, epochs = section.space.parameters
+    assert rate == Number("optimizer.learning_rate", "optimizer.learning_rate", 1e-5, 1e-1, log=True)
+    assert isinstance(batch, Categorical)
+    assert [option.value for option in batch.options] == [8, 16]
+    assert epochs == Number("training.epochs", "training.epochs", 2, 9, is_integer=True)
+    (problem,) = problems(tmp_path, with_key(), "search.space.model.l1={low: 2, high: 1}")
+    assert problem.text.startswith("search.space.model.l1=")
+    assert problem.text[problem.column - 1 :] == "1}"
+    nested = "    optimizer: {learning_rate: {low: 1, high: 2}}\n"
+    assert "search.space has optimizer.learning_rate twice" in {
+        each.what for each in problems(tmp_path, SPACE + nested)
+    }

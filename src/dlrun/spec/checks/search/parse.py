@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from dlrun.errors import Problem
 from dlrun.spec.checks.search.axis import Axis, parse_axis
 from dlrun.spec.checks.search.searchable import key_problem, overlap_problems
@@ -35,7 +37,7 @@ def parse_search(document: Node) -> tuple[SearchSection | None, list[Problem]]:
     given = {key: below for key, below in node.entries.items() if key in names}
     parameters: list[Parameter] = []
     if (space := given.get("space")) is not None and space.entries:
-        parameters, valid = _parse_space(document, space, problems)
+        parameters, valid = _parse_space(document, _with_dots(space, problems), problems)
         # Its keys are checked now, with their own names; a range stands for them if all are wrong.
         given["space"] = Node(valid or {"": _some_range(space.place)}, space.place)
     keys, found = validate(Node(given, node.place, node.key_places), SearchKeys, where="search")
@@ -66,6 +68,25 @@ def _parse_space(document: Node, space: Node, problems: list[Problem]) -> tuple[
             parameters.append(parameter)
             valid[path] = node
     return parameters, valid
+
+
+def _with_dots(space: Node, problems: list[Problem]) -> Node:
+    """Return a space with dots instead of groups of keys, which `--set search.space.model.units=...` makes."""
+    flat = Node({}, space.place)
+    for key, node, place in _keys_in(space):
+        if key in flat.entries:
+            problems.append(place.problem(f"search.space has {key} twice", expected="each key once"))
+        flat.entries[key], flat.key_places[key] = node, place
+    return flat
+
+
+def _keys_in(node: Node, above: str = "") -> Iterator[tuple[str, Node, Place]]:
+    for key, below in node.entries.items():
+        # A range has numbers and choices are a list, so a group of groups is neither.
+        if below.entries and all(isinstance(each.value, dict) for each in below.children()):
+            yield from _keys_in(below, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", below, node.key_places[key]
 
 
 def _some_range(place: Place) -> Node:
