@@ -51,13 +51,20 @@ def test_the_runs_of_repeated_folds_come_in_order() -> None:
     ("total", "labels", "message"),
     [
         (4, None, "4 examples cannot be divided into 5 folds"),
-        (20, np.arange(20) % 8, "the rarest class has 2 of the examples"),
         (20, np.arange(20) == 3, "the rarest class has 1 of the examples"),
     ],
 )
 def test_too_few_examples_or_examples_of_a_class_are_an_error(total: int, labels: Any, message: str) -> None:
     with pytest.raises(FoldsError, match=message):
         assign_folds(total, Fold(index=0, count=5), labels=labels)
+
+
+def test_a_class_with_fewer_examples_than_folds_is_in_the_training_rows_of_each() -> None:
+    labels = np.array([0] * 30 + [1, 1] + [2] * 3)
+    folds = assign_folds(35, Fold(index=0, count=5), labels=labels)
+    assert [len(set(folds[labels == label])) for label in (1, 2)] == [2, 3]
+    for fold in range(5):
+        assert set(labels[folds != fold]) == {0, 1, 2}
 
 
 def written(folder: Path, kind: str) -> Source:
@@ -119,8 +126,8 @@ def test_each_example_is_in_one_fold_and_the_test_split_in_none(kind: str, tmp_p
 def test_too_many_folds_are_found_before_the_examples_are_read(kind: str, tmp_path: Path) -> None:
     source = Builtin(name="wine") if kind == "builtin" else written(tmp_path, kind)
     source.with_fold(Fold(index=0, count=3)).check_fold()
-    with pytest.raises(FoldsError, match="too few for 45 folds"):
-        source.with_fold(Fold(index=0, count=45)).check_fold()
+    with pytest.raises(FoldsError, match="cannot be divided into 450 folds"):
+        source.with_fold(Fold(index=0, count=450)).check_fold()
 
 
 def test_preprocessing_is_fitted_on_the_training_rows_of_each_fold(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ Array = npt.NDArray[Any]
 Indices = npt.NDArray[np.int64]
 
 MOST_FOLDS, MOST_REPEATS = 1000, 1000
+_LEAST_OF_CLASS = 2
 _FIRST_STREAM = 3  # of the first repeat; `splits` has 1 and 2, for the test and the validation split
 
 
@@ -104,7 +105,7 @@ def assign_folds(total: int, fold: Fold, *, labels: Array | None = None, groups:
         return _assign_groups(groups, fold, labels=labels, stream=stream)
     generator = np.random.Generator(np.random.PCG64([fold.seed, stream]))
     coded = np.zeros(total, np.int64) if labels is None else np.unique(labels, return_inverse=True)[1]
-    _check_rarest(labels, fold.count)
+    _check_rarest(labels)
     if total < fold.count:
         what = f"{total} examples cannot be divided into {fold.count} folds"
         raise FoldsError(what, expected=f"at most {total} folds")
@@ -131,14 +132,14 @@ def _assign_groups(groups: Array, fold: Fold, *, labels: Array | None, stream: i
     return folds
 
 
-def _check_rarest(labels: Array | None, count: int) -> None:
-    if labels is None:
-        return
-    rarest = int(np.unique(labels, return_counts=True)[1].min())
-    if rarest < count:
-        possible = f"at most {rarest} folds, so that each has an example of every class"
+def _check_rarest(labels: Array | None) -> None:
+    """Refuse a class whose examples are all in one fold: the run of that fold would have none to train on.
+
+    A class may have fewer examples than there are folds. It is then missing in the validation split of some.
+    """
+    if labels is not None and (np.unique(labels, return_counts=True)[1] < _LEAST_OF_CLASS).any():
         raise FoldsError(
-            f"the rarest class has {rarest} of the examples to divide, too few for {count} folds",
-            expected=possible if rarest > 1 else "at least two examples of every class",
-            hint="" if rarest > 1 else "leave out or join rare classes",
+            "the rarest class has 1 of the examples to divide, and the run of its fold would have none to train on",
+            expected=f"at least {_LEAST_OF_CLASS} examples of every class",
+            hint="leave out or join rare classes",
         )
