@@ -127,6 +127,8 @@ def _next(outcome: SearchOutcome) -> Iterator[str]:
         yield f"config     dlrun search best {outcome.name} -o best.yaml{option}"
         run = outcome.winner.run if outcome.winner else outcome.best.runs[0]
         yield f"look       dlrun runs show {run}{option}"
+    if any(trial.stage == "failed" for trial in outcome.trials):
+        yield "retry      the same command with --retry 1 trains failed trials again"
     report = outcome.folder / "report.html"
     if report.is_file():
         yield f"report     {report}"
