@@ -62,7 +62,7 @@ def auto(
     options = AutoOptions(runs_dir, jobs, command=("dlrun", *sys.argv[1:]), began=BEGAN)
     hidden = quiet or as_json
     with batch_displayed(quiet=hidden) as trials, displayed(quiet=True) as final:
-        outcome = run_auto(wishes, options, search_listener=trials, listener=final)
+        outcome = run_auto(wishes, options, tell=trials.console.say, search_listener=trials, listener=final)
     _show(outcome, quiet=quiet, as_json=as_json)
 
 
@@ -76,8 +76,6 @@ def _show(outcome: AutoOutcome, *, quiet: bool, as_json: bool) -> None:
         about = {"config": str(outcome.config), "seconds": round(outcome.seconds, 1), "notes": list(outcome.notes)}
         print_json({**about, "final": final.record if final else None, "search": outcome.search.plain()})
         return
-    for message in outcome.messages if not quiet else ():
-        tell(message)
     show_outcome(outcome.search, csv=None, quiet=quiet, as_json=False)
     if final is not None:
         epochs = final.record["best"]["epoch"] if final.record.get("best") else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,7 +52,6 @@ class AutoOutcome:
 
     Args:
         config: The config that it wrote.
-        messages: About each guess on the data, and how to override it.
         search: The trials and the winner.
         final: The run that was trained on all rows; None if there was no time or nothing to add.
         notes: Why there is no such run, and what else to know.
@@ -59,7 +59,6 @@ class AutoOutcome:
     """
 
     config: Path
-    messages: tuple[str, ...]
     search: SearchOutcome
     final: TrainingResult | None
     notes: tuple[str, ...]
@@ -67,13 +66,19 @@ class AutoOutcome:
 
 
 def run_auto(
-    wishes: AutoWishes, options: AutoOptions, *, search_listener: BatchListener = unheard, listener: Listener = silent
+    wishes: AutoWishes,
+    options: AutoOptions,
+    *,
+    tell: Callable[[str], object] = str,
+    search_listener: BatchListener = unheard,
+    listener: Listener = silent,
 ) -> AutoOutcome:
     """Write a config for some data, search around it, and train the winner on all rows.
 
     Args:
         wishes: What the user asks for.
         options: How to work.
+        tell: Called with each guess on the data and how to override it, before anything is trained.
         search_listener: Receives every change of a trial.
         listener: Receives the events of the final training.
 
@@ -82,7 +87,8 @@ def run_auto(
         Interrupted: The user stopped it; the same command goes on.
     """
     total, began = 60 * wishes.minutes, options.began
-    messages = write_auto_config(wishes)
+    for message in write_auto_config(wishes):
+        tell(message)
     before = time.perf_counter() - began
 
     def reserve(trials: Trials) -> float:
@@ -92,7 +98,7 @@ def run_auto(
     outcome = run_search(wanted, listener=search_listener, reserve=reserve)
     left = total - (time.perf_counter() - began)
     final, notes = _train_winner(outcome, options, left=left, listener=listener)
-    return AutoOutcome(wishes.path, messages, outcome, final, notes, time.perf_counter() - began)
+    return AutoOutcome(wishes.path, outcome, final, notes, time.perf_counter() - began)
 
 
 def final_seconds(trials: Trials, total: float) -> float:
