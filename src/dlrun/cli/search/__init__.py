@@ -26,7 +26,7 @@ class _SearchCommands(TyperGroup):
         if args and (args[0] == _DEFAULT or args[0] not in self.commands):
             self._refuse_misspelt(ctx, args[0])
             _, command, _ = super().resolve_command(ctx, [_DEFAULT])
-            return _DEFAULT, command, args
+            return "", command, args
         return super().resolve_command(ctx, args)
 
     def _refuse_misspelt(self, ctx: Any, word: str) -> None:
@@ -38,7 +38,7 @@ class _SearchCommands(TyperGroup):
 search = typer.Typer(
     cls=_SearchCommands,
     no_args_is_help=True,
-    help="Search for the values of a config that give the best validation score.",
+    help="Search for the values of a config that score best.",
     epilog="dlrun search CONFIG --help lists the options of a search.",
     rich_markup_mode=None,
 )
