@@ -145,9 +145,8 @@ def data_sets(data: Path, folder: Path) -> Iterator[tuple[str, Path, Path, list[
 
 def scored(folder: Path, run: str, test: Path, score: str) -> float:
     """Return a score of a run on data that it has not seen."""
-    found = json.loads(dlrun(folder, "eval", run, "--data", test, "--json"))
-    value: float = {**found["overall"], **found["scores"]}[score]
-    return value
+    (found,) = json.loads(dlrun(folder, "eval", run, "--data", test, "--json")).values()
+    return float(found[score])
 
 
 def auto(folder: Path, data: Path, minutes: float, names: list[str]) -> None:
