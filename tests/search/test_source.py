@@ -323,10 +323,15 @@ def test_with_little_time_left_no_trial_begins_and_the_best_is_trained_to_its_en
         order = source.next_order(lambda _: True)
         assert order is not None
         source.ended(bench.train(order))
-    source.seconds_left = lambda: 10.0
+    trained = sum(trial.epochs for trial in source.trials.by_number.values())
+    left = 10.0
+    source.seconds_left = lambda: left - sum(trial.epochs for trial in source.trials.by_number.values()) + trained
     before = source.trials.counted
     bench.work(source)
     assert source.trials.counted == before
+    # The best one needs up to 8 of the 10 seconds; then nothing fits any more.
     assert len(source.trials.at("completed")) == 1
-    source.seconds_left = lambda: 0.0
+    left = 100.0
+    assert not source.is_over
+    left = 0.0
     assert source.is_over

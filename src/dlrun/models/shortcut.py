@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
 from dlrun.component import FieldProblem, Fields
@@ -14,7 +12,11 @@ from dlrun.models.head import head
 from dlrun.models.layers import flattened
 from dlrun.signature import Features, Target
 
-Floats = npt.NDArray[np.float64]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float64]
 
 LARGEST_SOLVED = 4096
 """The largest number of features of one example for a least-squares solution, which then takes about 10 s."""
@@ -111,5 +113,7 @@ def zero_sum_basis(steps: int) -> Floats:
         Returns: `(steps, steps - 1)`.
     """
     # The first vector of the factor is constant, and the others are orthogonal to it.
+    import numpy as np
+
     constant_first = np.concatenate([np.ones((steps, 1)), np.eye(steps)[:, 1:]], axis=1)
     return np.asarray(np.linalg.qr(constant_first)[0][:, 1:], np.float64)

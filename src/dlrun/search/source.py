@@ -25,6 +25,7 @@ from dlrun.batching.plan import Planned
 from dlrun.batching.state import GOOD, RunState
 from dlrun.errors import DlrunError, RunError, SpecError, UsageError
 from dlrun.experiment.trial import Trial
+from dlrun.search.halving import Ladder
 from dlrun.search.ledger import Ledger
 from dlrun.search.measure import MeasuredRun
 from dlrun.search.runs import TrialRuns
@@ -40,6 +41,11 @@ _MOST_REFUSED = 200
 _ALIKE_FAILURES = 3
 _CLOSING = 1.25
 """No new trial begins in the last so many times of what a trial takes."""
+
+Standings = list[Mapping[int, float | None]]
+"""For each rung below the last the scores of the trials that have reached it."""
+Gone = list[frozenset[int]]
+"""For each of these rungs the trials that have left it."""
 
 
 @dataclass
@@ -238,12 +244,31 @@ class TrialSource:
             return None
         rungs, gone = self._standings()
         found = ladder.next_promotion(rungs, gone)
+        if found is None and self._is_closing:
+            found = self._last_that_fits(ladder, rungs, gone)
         is_idle = not self._going and not self.trials.at("running")
-        goes_to_end = any(trial.target is None for trial in self.trials.at("running"))
-        is_last = not self._wants_more and (is_idle or (self._is_closing and not goes_to_end))
-        if found is None and is_last and not self._has_complete:
+        if found is None and is_idle and not self._wants_more and not self._has_complete:
             found = ladder.last_promotion(rungs, gone)
         return found
+
+    def _last_that_fits(self, ladder: Ladder, rungs: Standings, gone: Gone) -> tuple[int, int] | None:
+        """Return the best paused trial that can still be trained to its end, of the highest rung that has one.
+
+        Without any trial that is complete or on its way to the end, the best one goes on even if it may not fit.
+        """
+        goes_to_end = any(trial.target is None for trial in self.trials.at("running"))
+        must_go = not goes_to_end and not self._has_complete
+        for rung in reversed(range(len(rungs))):
+            for number in ladder.ranking(rungs[rung]):
+                if number not in gone[rung] and (must_go or self._seconds_to_end(number) < self.seconds_left()):
+                    return number, rung
+        return None
+
+    def _seconds_to_end(self, number: int) -> float:
+        """Return how long a paused trial would train to its end, by its own pace."""
+        trial, full = self.trials.by_number[number], self.plan.base.spec.training.epochs
+        left = (full or 0) * len(self.plan.seeds) - trial.epochs
+        return left * trial.seconds / trial.epochs if trial.epochs else math.inf
 
     @property
     def _has_complete(self) -> bool:
@@ -254,7 +279,7 @@ class TrialSource:
         epochs = self.plan.ladder.epochs if self.plan.ladder else ()
         return epochs[rung + 1] if rung + 2 < len(epochs) else None
 
-    def _standings(self) -> tuple[list[Mapping[int, float | None]], list[frozenset[int]]]:
+    def _standings(self) -> tuple[Standings, Gone]:
         """Return for each rung below the last the scores of the trials that reached it, and those that left it."""
         below = self.plan.ladder.epochs[:-1] if self.plan.ladder else ()
         scores: list[dict[int, float | None]] = [{} for _ in below]

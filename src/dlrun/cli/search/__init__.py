@@ -24,7 +24,10 @@ class _SearchCommands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command; anything that is not the name of one is the config of a search."""
         if args and (args[0] == _DEFAULT or args[0] not in self.commands):
-            self._refuse_misspelt(ctx, args[0])
+            if args[0] == _DEFAULT and not os.path.lexists(_DEFAULT):
+                args = args[1:]  # the word that the help shows, as in `dlrun search CONFIG --help`
+            else:
+                self._refuse_misspelt(ctx, args[0])
             _, command, _ = super().resolve_command(ctx, [_DEFAULT])
             return "", command, args
         return super().resolve_command(ctx, args)

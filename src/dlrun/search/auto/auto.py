@@ -23,8 +23,6 @@ from dlrun.training.progress.events import Listener, silent
 _OVERHEAD_SECONDS = 12.0
 """What comes after the last trial besides the final training: scoring the winner, reports, and starting TensorFlow."""
 _MOST_RESERVED = 0.4
-_ALL_ROWS = 1.25
-"""The final training has the held-out rows, too."""
 _ENOUGH = 0.8
 """The final training begins if so much of its expected time is left: that was measured with other runs beside it."""
 
@@ -113,7 +111,8 @@ def final_seconds(trials: Trials, total: float) -> float:
     if not complete:  # until then all time belongs to the trials: without a winner there is nothing to train
         return 0.0
     best = min(complete, key=lambda trial: objective.badness(trial.scores[0]))
-    return min(_MOST_RESERVED * total, _ALL_ROWS * best.seconds)
+    # It has the held-out rows, too, but no other run beside it.
+    return min(_MOST_RESERVED * total, best.seconds)
 
 
 def _train_winner(
@@ -125,7 +124,7 @@ def _train_winner(
         return None, ()
     record = RunFolder(options.runs_dir / winner.run).read_record()
     by_hand = f"dlrun train --final {winner.run} does it"
-    expected = _ALL_ROWS * (record.time.get("train", 0.0) + record.time.get("evaluate", 0.0))
+    expected = record.time.get("train", 0.0) + record.time.get("evaluate", 0.0)
     if left < _ENOUGH * expected:
         return None, (f"there was no time to train the winner on all rows: {by_hand}",)
     try:
