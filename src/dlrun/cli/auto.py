@@ -78,8 +78,8 @@ def _show(outcome: AutoOutcome, *, quiet: bool, as_json: bool) -> None:
         return
     show_outcome(outcome.search, csv=None, quiet=quiet, as_json=False)
     if final is not None:
-        epochs = final.record["best"]["epoch"] if final.record.get("best") else ""
-        typer.echo(f"{'final':<10} run {final.folder.id}: the winner, trained on all rows {epochs}".rstrip())
+        typer.echo(f"{'final':<10} run {final.folder.id}: the winner, trained on all rows")
+        tell(f"report     {final.folder.report_html}")
     for note in outcome.notes:
         tell(f"note       {note}")
     tell(f"config     {outcome.config}: dlrun search {outcome.config} goes on with more minutes or trials")

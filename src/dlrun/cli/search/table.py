@@ -100,10 +100,12 @@ def _summary(outcome: SearchOutcome) -> Iterator[str]:
         yield f"{'best':<10} trial {best.number}: {values}"
         spread = f" (standard deviation {best.deviation:.2g} over {outcome.seeds} seeds)" if best.deviation else ""
         yield f"{'validation':<10} {outcome.objectives[0].name} {format_score(best.scores[0])}{spread}"
+        winner = outcome.winner if outcome.winner is not None and outcome.winner.trial == best.number else None
+        if winner is not None and (naive := winner.naive.get("validation")):
+            yield f"{'naive':<10} {format_scores(naive)}  ({winner.baseline})"
         if outcome.is_close():
             yield f"{'':<10} the second best trial is within the spread of the seeds: they are equally good"
-    if (winner := outcome.winner) is not None and best is not None and winner.trial == best.number:
-        yield from _held_out(winner)
+        yield from _held_out(winner) if winner is not None else ()
     for trial in outcome.trials:
         if trial.stage == "failed":
             yield f"{'failed':<10} trial {trial.number}: {trial.reason}"
