@@ -335,3 +335,13 @@ def test_with_little_time_left_no_trial_begins_and_the_best_is_trained_to_its_en
     assert not source.is_over
     left = 0.0
     assert source.is_over
+
+
+def test_the_reference_is_trained_to_its_end_and_takes_no_promotion_from_others(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, trials=20)
+    bench.plan = replace(bench.plan, first={"x": 0.999}, trains_first=True)
+    source = bench.begin()
+    bench.work(source)
+    assert bench.disk.started[0] == ("0.999-0", None)
+    completed = {trial.number for trial in source.trials.at("completed")}
+    assert completed > {1}

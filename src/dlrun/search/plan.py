@@ -42,6 +42,7 @@ class SearchPlan:
         runs_dir: The folder for runs.
         trials: The largest number of trials; None for no limit.
         first: The point to try first; None to leave that to the sampler.
+        trains_first: Whether that point is trained to its end whatever its score, as what others have to beat.
         trust_plugins: Whether to load the plugins in the folders of runs made elsewhere.
     """
 
@@ -56,6 +57,7 @@ class SearchPlan:
     runs_dir: Path
     trials: int | None
     first: Point | None = None
+    trains_first: bool = False
     trust_plugins: bool = False
 
 
@@ -70,6 +72,7 @@ class SearchOptions:
         runs_dir: The folder for runs.
         jobs: How many runs train at a time; None for what suits the machine.
         retries: How often to try a failed trial again, also one of an earlier command.
+        trains_first: Whether to train the config's own values to their end, whatever their score.
         trust_plugins: Whether to load the plugins in the folder of a run made elsewhere, if the config is there.
         command: The command line, which continues the search.
     """
@@ -80,6 +83,7 @@ class SearchOptions:
     runs_dir: Path = RUNS_DIR
     jobs: int | None = None
     retries: int = 0
+    trains_first: bool = False
     trust_plugins: bool = False
     command: tuple[str, ...] = ()
 
@@ -129,6 +133,7 @@ def plan_search(wanted: SearchOptions) -> tuple[SearchPlan, SearchSection]:
         trials=keys.trials,
         # A grid and an evenly spread sequence have an order of their own.
         first=None if keys.sampler in ("grid", "qmc") else own_point(spec, file.document),
+        trains_first=wanted.trains_first,
         trust_plugins=wanted.trust_plugins,
     )
     return plan, section

@@ -289,7 +289,7 @@ class TrialSource:
                 continue
             reached = {rung.epochs: rung.score for rung in trial.rungs}
             for index, epochs in enumerate(below):
-                if trial.stage == "completed":
+                if trial.stage == "completed" and (reached or trial.target is not None):
                     scores[index][trial.number] = reached.get(epochs, trial.scores[0])
                 elif epochs in reached:
                     scores[index][trial.number] = reached[epochs]
@@ -320,7 +320,8 @@ class TrialSource:
                 self.append("equal", **entry, reason=str(other))
                 continue
             values = list(overrides_of(self.plan.space, point))
-            self.append("proposed", **entry, set=values, spec=spec, to=self._first_rung)
+            is_reference = self.plan.trains_first and point == self.plan.first
+            self.append("proposed", **entry, set=values, spec=spec, to=None if is_reference else self._first_rung)
             self._begin(self.trials.by_number[number], planned)
             return
         last = self.trials.by_number[len(self.trials.by_number)]

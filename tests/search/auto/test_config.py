@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from dlrun.errors import UsageError
-from dlrun.init_config.draft import ConfigDraft
-from dlrun.search.auto.config import AutoWishes, with_metric, write_auto_config
+from dlrun.init_config.draft import ConfigDraft, Key
+from dlrun.search.auto.config import AutoWishes, with_metric, with_more_validation, write_auto_config
 
 
 @pytest.fixture
@@ -38,3 +38,10 @@ def test_a_metric_is_added_and_one_that_is_misspelt_or_of_another_split_is_an_er
     assert "accuracy" in str(error.value)
     with pytest.raises(UsageError, match="not a score of the validation split"):
         with_metric(draft, "test_accuracy")
+
+
+def test_a_small_validation_split_becomes_a_fifth_except_that_of_a_series() -> None:
+    texts = ConfigDraft("", (Key("type", "text"), Key("validation", 0.1), Key("test", 0.2)), (), "", (), ())
+    assert [line.value for line in with_more_validation(texts).dataset if isinstance(line, Key)] == ["text", 0.2, 0.2]
+    series = ConfigDraft("", (Key("type", "series"), Key("validation", 0.1)), (), "", (), ())
+    assert with_more_validation(series) is series

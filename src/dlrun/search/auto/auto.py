@@ -92,7 +92,9 @@ def run_auto(
     def reserve(trials: Trials) -> float:
         return before + _OVERHEAD_SECONDS + final_seconds(trials, total)
 
-    wanted = SearchOptions(wishes.path, runs_dir=options.runs_dir, jobs=options.jobs, command=options.command)
+    wanted = SearchOptions(
+        wishes.path, runs_dir=options.runs_dir, jobs=options.jobs, trains_first=True, command=options.command
+    )
     outcome = run_search(wanted, listener=search_listener, reserve=reserve)
     left = total - (time.perf_counter() - began)
     final, notes = _train_winner(outcome, options, left=left, listener=listener)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dlrun.errors import UsageError
-from dlrun.init_config.draft import ConfigDraft, Wishes
+from dlrun.init_config.draft import ConfigDraft, Key, Wishes
 from dlrun.init_config.guess import draft_config
 from dlrun.init_config.page import config_text, written
 from dlrun.init_config.write import name_of_data
@@ -20,6 +20,7 @@ from dlrun.yaml_tree.source import check_new_config
 
 _FACTOR, _RUNGS = 3, 2
 _FEWEST_EPOCHS = 3
+_VALIDATION = 0.2
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def write_auto_config(wishes: AutoWishes) -> tuple[str, ...]:
         SpecError: The metric does not fit the data.
         RunError: The file cannot be written.
     """
-    draft = with_metric(draft_config(wishes.data, wishes.about), wishes.metric)
+    draft = with_more_validation(with_metric(draft_config(wishes.data, wishes.about), wishes.metric))
     text = "\n".join(
         [config_text(draft, path=str(wishes.path), name=name_of_data(wishes.data)), *_search(draft, wishes)]
     )
@@ -90,6 +91,24 @@ def with_metric(draft: ConfigDraft, metric: str) -> ConfigDraft:
         near = nearest(name, [*metrics.names()])
         raise UsageError(f"there is no metric {name!r}", hint=f"did you mean {near!r}?" if near else "")
     return replace(draft, metrics=(*draft.metrics, name))
+
+
+def with_more_validation(draft: ConfigDraft) -> ConfigDraft:
+    """Return a draft that holds out a fifth for validation, if it holds out less by chance.
+
+    The best of many trials on few examples is a lucky one, and the final training has all examples anyway.
+    """
+    why = "a fifth: many trials are compared on it, and the final training has all"
+    keys = keys_of(draft.dataset)
+    fraction = keys.get("validation")
+    if keys.get("type") == "series" or not isinstance(fraction, float) or fraction >= _VALIDATION:
+        return draft
+    lines = (Key("validation", _VALIDATION, why) if _is_validation(line) else line for line in draft.dataset)
+    return replace(draft, dataset=tuple(lines))
+
+
+def _is_validation(line: object) -> bool:
+    return isinstance(line, Key) and line.name == "validation"
 
 
 def _has_text(path: Path, text: str) -> bool:
