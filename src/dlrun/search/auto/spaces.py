@@ -138,10 +138,10 @@ def _of_series(dataset: Values, model: Values) -> Iterator[SearchedKey]:
         yield SearchedKey("dataset.history", {"choices": [max(1, history // 2), history, history * 2]})
     shortcut = {"linear_shortcut": True} if model.get("linear_shortcut", True) else {}
     network = {"type": "mlp", "units": {"choices": [[32], [64], [128, 64]]}, "dropout": _range(0.0, 0.3, step=0.1)}
-    others = [
-        each for each in ({**network, **shortcut}, {"type": "gru", "units": [32]}) if each["type"] != model["type"]
-    ]
-    yield SearchedKey("model", {"choices": [_with_choices(model), *others]})
+    linear = {"type": "linear", "solver": "least_squares"}
+    others = ({**network, **shortcut}, {"type": "gru", "units": [32]}, linear)
+    options = [_with_choices(model), *(each for each in others if each["type"] != model["type"])]
+    yield SearchedKey("model", {"choices": options}, "linear, or networks")
 
 
 def _of_model(_dataset: Values, model: Values) -> Iterator[SearchedKey]:
