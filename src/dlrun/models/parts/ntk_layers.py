@@ -97,7 +97,7 @@ def scaled_start(
 ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     """Return a kernel whose products have variance 1 over the inputs, and a bias that puts them at 0 among the inputs.
 
-    A unit whose products are all the same keeps its kernel.
+    The kernel of a unit with constant products stays unchanged.
 
     Shape:
         inputs: `(rows, width)`. kernel: `(width, units)`. Returns: `(width, units)` and `(units,)`.

@@ -18,7 +18,7 @@ _STREAM = 4
 class CMAESSampler(DrawingSampler):
     """Draw points from the distribution that the generations so far have led to.
 
-    The generations are told again for each proposal: the finished points in the order of their trials, a generation as
+    The generations are replayed for each proposal: the finished points in the order of their trials, a generation as
     soon as there are enough of them. Only the order of their scores counts.
 
     Args:
