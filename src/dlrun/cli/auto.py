@@ -10,7 +10,7 @@ import typer
 
 from dlrun.cli.clock import BEGAN
 from dlrun.cli.display.terminal import tell
-from dlrun.cli.options import AsJson, Quiet, RunsDir
+from dlrun.cli.options import AsJson, Jobs, Quiet, RunsDir
 from dlrun.runs import RUNS_DIR
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ _Type = Annotated[str, typer.Option("--type", help="table, series, text, images,
 _TEST = "Fraction to hold out for a test. Default: by the number of examples."
 _Test = Annotated[float | None, typer.Option("--test", min=0, max=0.9, metavar="FRACTION", help=_TEST)]
 _Output = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The config to write.")]
-_JOBS = "Runs at a time. Default: one per GPU; on a CPU 2, or a quarter of its cores."
-_Jobs = Annotated[int | None, typer.Option("--jobs", metavar="N", help=_JOBS, show_default=False)]
 
 
 def auto(
@@ -41,7 +39,7 @@ def auto(
     kind: _Type = "",
     test: _Test = None,
     output: _Output = Path("auto.yaml"),
-    jobs: _Jobs = None,
+    jobs: Jobs = None,
     runs_dir: RunsDir = RUNS_DIR,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the config.")] = False,
     quiet: Quiet = False,

@@ -54,6 +54,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only scores, and warnings on stderr.")]
 Checkpoint = Annotated[str, typer.Option(help="final, last, best, or the name of a checkpoint.")]
+_JOBS = "Runs at a time. Default: one per GPU; on a CPU 2, or a quarter of its cores."
+Jobs = Annotated[int | None, typer.Option("--jobs", metavar="N", help=_JOBS, show_default=False)]
 TrustPlugins = Annotated[
     bool, typer.Option("--trust-plugins", help="Run the plugins, which are code, of a run that was made elsewhere.")
 ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dlrun.cli.options import AsJson, Overrides, Quiet, RunsDir, TrustPlugins
+from dlrun.cli.options import AsJson, Jobs, Overrides, Quiet, RunsDir, TrustPlugins
 from dlrun.runs import RUNS_DIR
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ _Grids = Annotated[
     list[str], typer.Option("--grid", metavar="KEY=V1,V2", help=_GRID, default_factory=list, show_default=False)
 ]
 _Seeds = Annotated[str, typer.Option("--seeds", metavar="N", help="Train with seeds 0 to N - 1, or with a list: 3,7.")]
-_JOBS = "Runs at a time. Default: one per GPU; on a CPU 2, or a quarter of its cores."
-_Jobs = Annotated[int | None, typer.Option("--jobs", metavar="N", help=_JOBS, show_default=False)]
 _Retries = Annotated[int, typer.Option("--retry", metavar="N", min=0, help="Retry a failed run up to N times.")]
 _Again = Annotated[bool, typer.Option("--again", help="Train completed runs again.")]
 _METRIC = "Score to sort by, largest first; -KEY: smallest first. Default: the validation score that the runs monitor."
@@ -35,7 +33,7 @@ def batch(
     grids: _Grids,
     *,
     seeds: _Seeds = "",
-    jobs: _Jobs = None,
+    jobs: Jobs = None,
     retry: _Retries = 0,
     metric: _Metric = "",
     csv: _Csv = None,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from dlrun.cli.options import AsJson, Config, Overrides, Quiet, RunsDir, TrustPlugins
+from dlrun.cli.options import AsJson, Config, Jobs, Overrides, Quiet, RunsDir, TrustPlugins
 from dlrun.runs import RUNS_DIR
 
 _Name = Annotated[str, typer.Option(metavar="NAME", help="Name of the search. Default: that of the config.")]
@@ -16,8 +16,6 @@ _TRIALS = "Number of trials in all, instead of search.trials."
 _Trials = Annotated[int | None, typer.Option(metavar="N", min=1, help=_TRIALS, show_default=False)]
 _MINUTES = "Minutes after which the search ends, instead of search.minutes."
 _Minutes = Annotated[float | None, typer.Option(metavar="M", min=0, help=_MINUTES, show_default=False)]
-_JOBS = "Runs at a time. Default: one per GPU; on a CPU 2, or a quarter of its cores."
-_Jobs = Annotated[int | None, typer.Option("--jobs", metavar="N", help=_JOBS, show_default=False)]
 _Retries = Annotated[int, typer.Option("--retry", metavar="N", min=0, help="Retry a failed trial up to N times.")]
 _Csv = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Also write the trials to a CSV file.")]
 
@@ -29,7 +27,7 @@ def search_config(
     name: _Name = "",
     trials: _Trials = None,
     minutes: _Minutes = None,
-    jobs: _Jobs = None,
+    jobs: Jobs = None,
     retry: _Retries = 0,
     csv: _Csv = None,
     runs_dir: RunsDir = RUNS_DIR,
