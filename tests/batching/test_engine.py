@@ -15,7 +15,7 @@ from dlrun.batching.engine import Engine, EngineOptions, Order
 from dlrun.batching.grid import Combination
 from dlrun.batching.messages import Request
 from dlrun.batching.plan import Planned, plan_batch
-from dlrun.batching.slots import Slots
+from dlrun.batching.backends.slots import Slots
 from dlrun.batching.state import BatchEvent, RunChanged, RunState, Stopping
 from dlrun.experiment.trial import Trial
 from dlrun.spec.types import Spec

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from dlrun.batching.crew import crew_started
+from dlrun.batching.backends.local import crew_started
 from dlrun.batching.engine import Engine, EngineOptions, Order
 from dlrun.batching.grid import combine
 from dlrun.batching.plan import plan_batch
-from dlrun.batching.slots import Slots
+from dlrun.batching.backends.slots import Slots
 from dlrun.batching.state import RunState, unheard
 from dlrun.experiment.trial import Trial
 from dlrun.spec.types import Spec

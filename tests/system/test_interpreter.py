@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dlrun.batching.crew import crew_started
+from dlrun.batching.backends.local import crew_started
 from dlrun.benchmark import bench as benching
 from dlrun.experiment import report as reporting
 from dlrun.exporting.child import run_child

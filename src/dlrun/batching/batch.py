@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dlrun.batching.crew import crew_started
+from dlrun.batching.backends.local import crew_started
 from dlrun.batching.engine import Engine, EngineOptions, Order
 from dlrun.batching.folds.write import write_complete_folds
 from dlrun.batching.grid import Combination
 from dlrun.batching.known import complete, like, runs_of, same_files
 from dlrun.batching.plan import Planned, check_metric, plan_batch
 from dlrun.batching.record import BatchFile
-from dlrun.batching.slots import make_slots
+from dlrun.batching.backends.slots import make_slots
 from dlrun.batching.state import GOOD, BatchEvent, BatchListener, BatchStarted, RunChanged, RunState, unheard
 from dlrun.batching.table import BatchTable, make_table
 from dlrun.errors import Interrupted, UsageError

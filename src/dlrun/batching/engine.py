@@ -21,10 +21,10 @@ from types import FrameType
 from typing import Any, Protocol
 
 from dlrun.batching.claim import claimed
-from dlrun.batching.crew import Crew
+from dlrun.batching.backends.local import Crew
 from dlrun.batching.messages import Request
 from dlrun.batching.plan import Planned
-from dlrun.batching.slots import Slot, Slots
+from dlrun.batching.backends.slots import Slot, Slots
 from dlrun.batching.state import BatchListener, RunChanged, RunState, RunWarned, Stopping
 from dlrun.errors import RunError
 from dlrun.experiment.trial import Trial

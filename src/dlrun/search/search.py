@@ -11,9 +11,9 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 
 from dlrun.batching.batch import refuse_workers
-from dlrun.batching.crew import crew_started
+from dlrun.batching.backends.local import crew_started
 from dlrun.batching.engine import Engine, EngineOptions
-from dlrun.batching.slots import Slots, make_slots
+from dlrun.batching.backends.slots import Slots, make_slots
 from dlrun.batching.state import BatchListener, BatchStarted, RunWarned, unheard
 from dlrun.errors import Interrupted, RunError
 from dlrun.experiment.track import prepare_tracker

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from dlrun.batching import slots
-from dlrun.batching.slots import default_jobs, make_slots
+from dlrun.batching.backends import slots
+from dlrun.batching.backends.slots import default_jobs, make_slots
 from dlrun.errors import UsageError
 from dlrun.spec.parse import read_spec
 from dlrun.spec.types import Spec
