@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from dlrun.batching import engine
+from dlrun.batching.backends.slots import LocalSlots
 from dlrun.batching.engine import Engine, EngineOptions, Order
 from dlrun.batching.grid import Combination
 from dlrun.batching.messages import Request
 from dlrun.batching.plan import Planned, plan_batch
-from dlrun.batching.backends.slots import Slots
 from dlrun.batching.state import BatchEvent, RunChanged, RunState, Stopping
 from dlrun.experiment.trial import Trial
 from dlrun.spec.types import Spec
@@ -62,7 +62,7 @@ class Watch:
 
     def engine(self, source: Source, *, jobs: int = 1, **options: Any) -> Engine:
         wanted = EngineOptions(self.runs_dir, **options)
-        slots = Slots([], cpu=jobs)
+        slots = LocalSlots([], cpu=jobs)
         return Engine(source, wanted, slots=slots, listener=self.events.append, clock=lambda: self.now)
 
     @property
@@ -149,6 +149,30 @@ def test_a_run_that_cannot_be_resumed_is_started_anew(planned: Planned, watch: W
     watch.engine(source).go_on(crew)
     assert [request.anew for request in crew.requests] == [False, True]
     assert source.stages == [(1, "completed")]
+
+
+def test_a_run_whose_machine_is_lost_starts_again_and_has_not_failed(planned: Planned, watch: Watch) -> None:
+    def script(request: Request) -> list[dict[str, Any]]:
+        if len(crew.requests) < 3:
+            return [begun(request), ended(request, "lost", reason="node 7 died"), gone(request, 1)]
+        return [begun(request, resumed=True), ended(request, "completed"), gone(request)]
+
+    source, crew = runs(planned, 1), FakeCrew(script)
+    watch.engine(source).go_on(crew)
+    assert watch.stages == [(1, "running"), (1, "waiting")] * 2 + [(1, "running"), (1, "completed")]
+    assert source.last is not None
+    assert (source.last.attempts, source.last.losses) == (1, 2)
+    assert not any(request.anew for request in crew.requests)
+
+
+def test_a_run_that_brings_down_every_machine_fails_in_the_end(planned: Planned, watch: Watch) -> None:
+    source = runs(planned, 1)
+    crew = FakeCrew(lambda request: [ended(request, "lost", reason="node 7 died"), gone(request, 1)])
+    watch.engine(source, retries=3).go_on(crew)
+    assert source.stages == [(1, "failed")]
+    assert len(crew.requests) == 6
+    assert source.last is not None
+    assert source.last.reason == "it lost 6 machines, the last one because node 7 died"
 
 
 def test_a_run_that_another_process_has_claimed_waits_until_it_is_free(
@@ -260,7 +284,7 @@ def test_the_engine_forgets_runs_that_have_ended(planned: Planned, watch: Watch)
             deque(), lambda state: [fresh(state.planned.number + 1)] if state.planned.number < count else []
         )
         source.orders.append(fresh(1))
-        work = Engine(source, EngineOptions(watch.runs_dir), slots=Slots([], cpu=1), listener=lambda _event: None)
+        work = Engine(source, EngineOptions(watch.runs_dir), slots=LocalSlots([], cpu=1), listener=lambda _event: None)
         crew = FakeCrew()
         crew.requests = deque(maxlen=1)  # type: ignore[assignment]
         source.stages = deque(maxlen=1)  # type: ignore[assignment]

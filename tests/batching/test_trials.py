@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from dlrun.batching.backends.local import crew_started
+from dlrun.batching.backends.slots import LocalSlots
 from dlrun.batching.engine import Engine, EngineOptions, Order
 from dlrun.batching.grid import combine
 from dlrun.batching.plan import plan_batch
-from dlrun.batching.backends.slots import Slots
 from dlrun.batching.state import RunState, unheard
 from dlrun.experiment.trial import Trial
 from dlrun.spec.types import Spec
@@ -60,7 +60,7 @@ def test_trials_are_promoted_and_a_batch_adds_their_test_scores(
     monkeypatch.chdir(tmp_path)
     planned = plan_batch(combine([Path("small.yaml")], [], [], "3"))
     source = Rungs([Order(each, Trial("rungs", each.number, 1)) for each in planned])
-    engine = Engine(source, EngineOptions(Path("runs")), slots=Slots([], cpu=2), listener=unheard)
+    engine = Engine(source, EngineOptions(Path("runs")), slots=LocalSlots([], cpu=2), listener=unheard)
     with crew_started() as crew:
         engine.go_on(crew)
     assert sorted(source.ends) == [

@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dlrun.batching.backends.local import crew_started
+from dlrun.batching.backends.backend import LOCAL, BackendRequest, Placement
+from dlrun.batching.backends.choose import check_placement, open_backend
 from dlrun.batching.engine import Engine, EngineOptions, Order
 from dlrun.batching.folds.write import write_complete_folds
 from dlrun.batching.grid import Combination
 from dlrun.batching.known import complete, like, runs_of, same_files
 from dlrun.batching.plan import Planned, check_metric, plan_batch
 from dlrun.batching.record import BatchFile
-from dlrun.batching.backends.slots import make_slots
 from dlrun.batching.state import GOOD, BatchEvent, BatchListener, BatchStarted, RunChanged, RunState, unheard
 from dlrun.batching.table import BatchTable, make_table
 from dlrun.errors import Interrupted, UsageError
@@ -38,6 +38,7 @@ class BatchOptions:
         metric: The score to sort the table by, perhaps with a sign; empty for the score that the runs monitored.
         trust_plugins: Whether to load the plugins in the folders of runs made elsewhere, if configs are there.
         command: The command line, which continues a stopped batch.
+        placement: Where the runs are trained.
     """
 
     combinations: tuple[Combination, ...]
@@ -48,6 +49,7 @@ class BatchOptions:
     metric: str = ""
     trust_plugins: bool = False
     command: tuple[str, ...] = ()
+    placement: Placement = LOCAL
 
 
 def run_batch(wanted: BatchOptions, *, listener: BatchListener = unheard) -> BatchTable:
@@ -63,26 +65,40 @@ def run_batch(wanted: BatchOptions, *, listener: BatchListener = unheard) -> Bat
     Raises:
         SpecError: A config is wrong; nothing was trained.
         UsageError: The command line is wrong; nothing was trained.
-        RunError: The folder for runs is not writable, or TensorFlow cannot be imported.
+        RunError: The folder for runs is not writable, or TensorFlow cannot be imported; a cluster cannot be used.
         Interrupted: The user stopped the batch; each run has a checkpoint to resume from.
     """
     refuse_workers("batch")
+    check_placement(wanted.placement, jobs=wanted.jobs)
     planned = plan_batch(wanted.combinations, trust_plugins=wanted.trust_plugins)
     specs = [each.spec for each in planned]
     if wanted.metric:
         check_metric(wanted.metric, specs)
-    slots = make_slots(specs, jobs=wanted.jobs)
     batch = BatchSource(wanted, planned, listener=listener)
-    options = EngineOptions(wanted.runs_dir, wanted.retries, batch.since, wanted.trust_plugins)
-    engine = Engine(batch, options, slots=slots, listener=batch.hear)
-    listener(BatchStarted(tuple(batch.states.values()), str(slots), total=len(planned)))
-    if not engine.is_over:
-        with crew_started() as crew:
-            engine.go_on(crew)
-    batch.close(signal=engine.signal)
+    batch.close(signal=_train(batch, wanted, planned, listener=listener))
     states = tuple(batch.states.values())
     folds = write_complete_folds(states, runs_dir=wanted.runs_dir)
     return make_table(states, metric=wanted.metric, folds=folds)
+
+
+def _train(
+    batch: BatchSource, wanted: BatchOptions, planned: Sequence[Planned], *, listener: BatchListener
+) -> int | None:
+    """Train the runs that are not complete; return the signal that has stopped them, None if none has."""
+    total = len(planned)
+    if batch.is_over:  # a cluster may be gone by now, and is not needed
+        listener(BatchStarted(tuple(batch.states.values()), total=total))
+        return None
+    configs = tuple(dict.fromkeys(each.combination.config for each in planned))
+    specs = [each.spec for each in planned]
+    request = BackendRequest(wanted.placement, specs, configs, wanted.jobs, wanted.runs_dir, listener)
+    options = EngineOptions(wanted.runs_dir, wanted.retries, batch.since, wanted.trust_plugins)
+    with open_backend(request) as backend:
+        engine = Engine(batch, options, slots=backend.slots, listener=batch.hear)
+        listener(BatchStarted(tuple(batch.states.values()), str(backend.slots), str(wanted.placement), total=total))
+        with backend.crew() as crew:
+            engine.go_on(crew)
+    return engine.signal
 
 
 def refuse_workers(what: str) -> None:
@@ -113,7 +129,9 @@ class BatchSource:
         """The states of all runs by number."""
         self._wanted = wanted
         self._listener = listener
-        self._file = BatchFile(wanted.runs_dir, planned, command=wanted.command, again=wanted.again)
+        self._file = BatchFile(
+            wanted.runs_dir, planned, command=wanted.command, again=wanted.again, engine=str(wanted.placement)
+        )
         self._skip_complete()
         self._queue = deque(number for number, state in self.states.items() if state.stage == "waiting")
         self._file.write(self.states, finished=False)

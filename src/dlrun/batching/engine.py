@@ -20,11 +20,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
+from dlrun.batching.backends.backend import Crew, Slot, Slots
 from dlrun.batching.claim import claimed
-from dlrun.batching.backends.local import Crew
 from dlrun.batching.messages import Request
 from dlrun.batching.plan import Planned
-from dlrun.batching.backends.slots import Slot, Slots
 from dlrun.batching.state import BatchListener, RunChanged, RunState, RunWarned, Stopping
 from dlrun.errors import RunError
 from dlrun.experiment.trial import Trial
@@ -35,6 +34,8 @@ from dlrun.spec.types import Spec
 from dlrun.training.stop import handled_signals
 
 _LOOK_SECONDS = 0.1
+_MOST_LOSSES = 5
+"""A run that loses more machines has failed: it may be what brings them down."""
 _HELD_SECONDS = 0.5
 """How often to check whether another process has finished or given up a run."""
 
@@ -106,7 +107,7 @@ class Engine:
     Args:
         source: Orders the runs.
         options: How to train them.
-        slots: The slots of this machine.
+        slots: Where runs can be trained at the same time.
         listener: Receives every change.
         clock: Returns the time in seconds, as `stop_at` takes it.
     """
@@ -241,10 +242,8 @@ class Engine:
             if state.stage != "held":
                 self._change(replace(state, stage="held", seconds=None), noteworthy=True)
             return
-        if end is not None and end["how"] == "anew":
-            self._anew.add(number)
-            self._queue.appendleft(number)
-            self._change(replace(state, stage="waiting", reason=end["reason"], seconds=None), noteworthy=True)
+        if end is not None and end["how"] in ("anew", "lost"):
+            self._again(state, end)
             return
         # The second signal is SIGKILL, after which a run cannot report its own end.
         if end is None and self._signals_passed > 1:
@@ -262,6 +261,23 @@ class Engine:
             self._queue.appendleft(number)
         else:
             self._report(ended)
+
+    def _again(self, state: RunState, end: Mapping[str, Any]) -> None:
+        """Queue a run once more that has not failed: it cannot be resumed, or its machine was lost."""
+        number, losses = state.planned.number, state.losses
+        if end["how"] == "anew":
+            self._anew.add(number)
+        else:
+            losses += 1
+        if losses > _MOST_LOSSES:
+            reason = f"it lost {losses} machines, the last one because {end['reason']}"
+            failed = replace(state, stage="failed", reason=reason, losses=losses, seconds_left=None)
+            self._change(failed, noteworthy=True)
+            self._report(failed)
+            return
+        self._queue.appendleft(number)
+        waiting = replace(state, stage="waiting", reason=end["reason"], losses=losses, seconds=None, seconds_left=None)
+        self._change(waiting, noteworthy=True)
 
     def _report(self, state: RunState) -> None:
         """Hand a run over to the source, and forget it."""

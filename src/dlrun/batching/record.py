@@ -52,6 +52,7 @@ class BatchRecord(BaseModel):
         again: Whether runs that were complete before are trained again.
         started: When it started, in ISO 8601 with the time zone; of a continued batch, when it first started.
         finished: When it ended, in the same format; null until every run is complete or has failed.
+        engine: Where the runs are trained, and who chose it.
         runs: The runs, in the order of the command line.
     """
 
@@ -62,6 +63,7 @@ class BatchRecord(BaseModel):
     again: bool
     started: str
     finished: str | None = None
+    engine: str = "local"
     runs: tuple[MemberRecord, ...] = ()
 
     @property
@@ -78,12 +80,21 @@ class BatchFile:
         planned: The runs of the batch.
         command: The command line.
         again: Whether to train runs again that were complete before.
+        engine: Where the runs are trained, and who chose it.
 
     Raises:
         RunError: The file cannot be written.
     """
 
-    def __init__(self, runs_dir: Path, planned: Sequence[Planned], *, command: tuple[str, ...], again: bool) -> None:
+    def __init__(
+        self,
+        runs_dir: Path,
+        planned: Sequence[Planned],
+        *,
+        command: tuple[str, ...],
+        again: bool,
+        engine: str = "local",
+    ) -> None:
         # Sorted, so that the order of configs and grids on the command line does not matter.
         identities = sorted(each.identity.model_dump_json() for each in planned)
         self.id = sha256("\n".join(identities).encode()).hexdigest()[:12]
@@ -91,7 +102,7 @@ class BatchFile:
         before = self._read()
         goes_on = before is not None and before.finished is None and before.again == again
         started = before.started if goes_on and before is not None else now()
-        self._record = BatchRecord(id=self.id, command=command, again=again, started=started)
+        self._record = BatchRecord(id=self.id, command=command, again=again, started=started, engine=engine)
         self.since = self._record.since if again else 0.0
         """Only runs that started then or later count as runs of this batch; in seconds since 1970."""
         with explained(f"create {self.path.parent}"):

@@ -25,6 +25,7 @@ class RunState:
         folder: Its run folder, once there is one.
         reason: Why it failed, was interrupted or was paused.
         attempts: How often it was started for the present order.
+        losses: How often a machine was lost while it trained there.
         resumed: Whether it continues from an earlier checkpoint.
         epoch: The current epoch, from 1; 0 before the first.
         epochs: The number of epochs of the whole run.
@@ -38,6 +39,7 @@ class RunState:
     folder: Path | None = None
     reason: str = ""
     attempts: int = 0
+    losses: int = 0
     resumed: bool = False
     epoch: int = 0
     epochs: int = 0
@@ -58,7 +60,8 @@ class BatchStarted:
     Args:
         states: The states of all runs that are known already; those that were complete already are skipped. The
             trials of a search appear one by one, with `RunChanged`.
-        slots: A description of how many run at a time.
+        slots: A description of how many run at a time; empty if there is nothing to train.
+        engine: Where they are trained, if that is worth a line: the backend, and who chose it.
         what: What trains the runs: `batch` or `search`.
         total: The largest number of runs there will be; None if it is not known.
         headline: Returns one line about the whole, such as `trial 12 of 50, best 0.981 (trial 7)`, for the front end
@@ -66,7 +69,8 @@ class BatchStarted:
     """
 
     states: tuple[RunState, ...]
-    slots: str
+    slots: str = ""
+    engine: str = "local"
     what: str = "batch"
     total: int | None = None
     headline: Callable[[], str] | None = None

@@ -10,7 +10,7 @@ import typer
 
 from dlrun.cli.clock import BEGAN
 from dlrun.cli.display.terminal import tell
-from dlrun.cli.options import AsJson, Jobs, Quiet, RunsDir
+from dlrun.cli.options import AsJson, CpusPerRun, GpusPerRun, Jobs, On, Quiet, RunsDir
 from dlrun.runs import RUNS_DIR
 
 if TYPE_CHECKING:
@@ -40,6 +40,9 @@ def auto(
     test: _Test = None,
     output: _Output = Path("auto.yaml"),
     jobs: Jobs = None,
+    on: On = None,
+    gpus_per_run: GpusPerRun = None,
+    cpus_per_run: CpusPerRun = None,
     runs_dir: RunsDir = RUNS_DIR,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the config.")] = False,
     quiet: Quiet = False,
@@ -50,6 +53,7 @@ def auto(
     It does what init, search and train --final do, and leaves their files. Repeat the same command to continue it after
     a stop.
     """
+    from dlrun.batching.backends.defaults import choose_placement
     from dlrun.cli.batch.display import batch_displayed
     from dlrun.cli.display.display import displayed
     from dlrun.init_config.draft import Wishes
@@ -57,7 +61,8 @@ def auto(
     from dlrun.search.auto.config import AutoWishes
 
     wishes = AutoWishes(data, output, minutes, metric, Wishes(kind, target, test=test), force=force)
-    options = AutoOptions(runs_dir, jobs, command=("dlrun", *sys.argv[1:]), began=BEGAN)
+    placement = choose_placement(on, gpus_per_run=gpus_per_run, cpus_per_run=cpus_per_run)
+    options = AutoOptions(runs_dir, jobs, command=("dlrun", *sys.argv[1:]), began=BEGAN, placement=placement)
     hidden = quiet or as_json
     with batch_displayed(quiet=hidden) as trials, displayed(quiet=True) as final:
         outcome = run_auto(wishes, options, tell=trials.console.say, search_listener=trials, listener=final)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from dlrun.batching.backends.backend import LOCAL, Placement
 from dlrun.errors import UsageError
 from dlrun.metrics.metric import directions_of, without_split
 from dlrun.runs import RUNS_DIR
@@ -75,6 +76,7 @@ class SearchOptions:
         trains_first: Whether to train the config's own values to their end, whatever their score.
         trust_plugins: Whether to load the plugins in the folder of a run made elsewhere, if the config is there.
         command: The command line, which continues the search.
+        placement: Where the trials are trained.
     """
 
     config: Path
@@ -86,6 +88,7 @@ class SearchOptions:
     trains_first: bool = False
     trust_plugins: bool = False
     command: tuple[str, ...] = ()
+    placement: Placement = LOCAL
 
 
 def plan_search(wanted: SearchOptions) -> tuple[SearchPlan, SearchSection]:

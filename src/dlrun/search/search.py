@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 
+from dlrun.batching.backends.backend import Backend, BackendRequest
+from dlrun.batching.backends.choose import check_placement, open_backend
 from dlrun.batching.batch import refuse_workers
-from dlrun.batching.backends.local import crew_started
 from dlrun.batching.engine import Engine, EngineOptions
-from dlrun.batching.backends.slots import Slots, make_slots
 from dlrun.batching.state import BatchListener, BatchStarted, RunWarned, unheard
 from dlrun.errors import Interrupted, RunError
 from dlrun.experiment.track import prepare_tracker
@@ -59,22 +59,26 @@ def run_search(
         Interrupted: The user stopped the search; the same command goes on with it.
     """
     refuse_workers("search")
+    check_placement(wanted.placement, jobs=wanted.jobs)
     plan, section = plan_search(wanted)
     prepare_tracker(plan.base, wanted=True)
     folder = search_folder(plan.name, runs_dir=wanted.runs_dir)
     sampler = make_sampler(section.keys, plan.space, tuple(each.direction for each in plan.objectives))
-    slots = make_slots([plan.base.spec], jobs=wanted.jobs)
     with folder.held():
         ledger = Ledger(folder.ledger)
         trials = Trials(ledger.entries)
         note = _begin(folder, plan, section, trials, ledger)
         limits = {"trials": section.keys.trials, "minutes": section.keys.minutes}
-        trials.add(ledger.append("session", at=now(), command=list(wanted.command), seconds=0.0, **limits))
+        trials.add(
+            ledger.append(
+                "session", at=now(), command=list(wanted.command), seconds=0.0, engine=str(wanted.placement), **limits
+            )
+        )
         runs = TrialRuns(plan, CheckpointKeeper(plan, section.keys.keep_checkpoints))
         with _tracked(plan, trials, ledger, listener=listener) as tracking:
             source = TrialSource(trials, ledger, sampler, runs=runs, tracking=tracking)
             limit = _Limit(_end_of(trials, section.keys.minutes), trials, reserve)
-            why = _train(source, wanted, slots, limit, listener=listener)
+            why = _train(source, wanted, limit, listener=listener)
             if why == "interrupted":
                 raise _interrupted(source, wanted)
             source.append("closed", why=why)
@@ -119,33 +123,48 @@ class _Limit:
         return math.inf if self.end is None else self.end - self.reserve(self.trials)
 
 
-def _train(source: TrialSource, wanted: SearchOptions, slots: Slots, limit: _Limit, *, listener: BatchListener) -> str:
+def _train(source: TrialSource, wanted: SearchOptions, limit: _Limit, *, listener: BatchListener) -> str:
     """Train trials until there are enough, the time is up, or a signal stops them; return which of these it was."""
+    source.seconds_left = lambda: limit.moment() - time.monotonic()
+    if wanted.retries:
+        source.retry_failed(wanted.retries)
+    if source.is_over and WinnerSource(source).is_over:  # a cluster may be gone by now, and is not needed
+        listener(BatchStarted((), what="search", headline=source.headline))
+    else:
+        specs, placement = [source.plan.base.spec], wanted.placement
+        request = BackendRequest(placement, specs, (wanted.config,), wanted.jobs, wanted.runs_dir, listener)
+        with open_backend(request) as backend:
+            slots = str(backend.slots)
+            listener(BatchStarted((), slots, str(placement), what="search", headline=source.headline))
+            _train_on(backend, source, wanted, limit, listener=listener)
+    if source.signal is not None:
+        return "interrupted"
+    return "exhausted" if source.is_exhausted else "done" if source.has_all_trials else "out of time"
+
+
+def _train_on(
+    backend: Backend, source: TrialSource, wanted: SearchOptions, limit: _Limit, *, listener: BatchListener
+) -> None:
+    """Train trials, and then score the winner on held-out data."""
     options = EngineOptions(wanted.runs_dir, wanted.retries, trust_plugins=wanted.trust_plugins)
-    engine = Engine(source, options, slots=slots, listener=listener)
+    engine = Engine(source, options, slots=backend.slots, listener=listener)
 
     def seconds_left() -> float:
         engine.stop_at(moment := limit.moment())  # what is reserved may have changed
         return moment - time.monotonic()
 
     source.seconds_left = seconds_left
-    if wanted.retries:
-        source.retry_failed(wanted.retries)
-    listener(BatchStarted((), str(slots), what="search", total=None, headline=source.headline))
     with ExitStack() as stack:
-        crew = None if engine.is_over else stack.enter_context(crew_started())
+        crew = None if engine.is_over else stack.enter_context(backend.crew())
         if crew is not None:
             engine.go_on(crew)
         source.signal = engine.signal
         winner = WinnerSource(source) if engine.signal is None else None
         if winner is not None and not winner.is_over:
-            last = Engine(winner, options, slots=slots, listener=listener)
-            last.go_on(crew or stack.enter_context(crew_started()))
+            last = Engine(winner, options, slots=backend.slots, listener=listener)
+            last.go_on(crew or stack.enter_context(backend.crew()))
             source.signal = last.signal
             source.winner_failure = winner.failure
-    if source.signal is not None:
-        return "interrupted"
-    return "exhausted" if source.is_exhausted else "done" if source.has_all_trials else "out of time"
 
 
 def _interrupted(source: TrialSource, wanted: SearchOptions) -> Interrupted:

@@ -11,3 +11,8 @@ def cache_folder() -> Path:
     if given := os.environ.get("DLRUN_CACHE"):
         return Path(given).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "dlrun"
+
+
+def config_folder() -> Path:
+    """Return the folder for what the user has written: `XDG_CONFIG_HOME/dlrun` or `~/.config/dlrun`."""
+    return Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser() / "dlrun"

@@ -1,4 +1,4 @@
-"""Where runs are trained: the interface of it, and the process on this machine that forks them."""
+"""Train runs on this machine: the process that imports TensorFlow once and forks them."""
 
 from __future__ import annotations
 
@@ -7,40 +7,19 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import IO, Any, Protocol
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from typing import IO, Any
 
+from dlrun.batching.backends.backend import BackendRequest, Placement
+from dlrun.batching.backends.slots import LocalSlots, check_jobs, make_slots
 from dlrun.batching.messages import Lines, Request
-from dlrun.errors import RunError
+from dlrun.errors import RunError, UsageError
 from dlrun.system.interpreter import answer_pipe, python_command, python_environment
 
 _MODULE = "dlrun.cli.batch.worker"
 _GRACE_SECONDS = 30.0
 """How long runs may take to stop if the batch ends early."""
-
-
-class Crew(Protocol):
-    """Trains runs somewhere, each in a process of its own, and reports how they go.
-
-    A run that was started sends `run` once it has a folder, `progress` and `warning` while it trains, and `ended` with
-    how it ended. Last, and always, comes `gone` with the exit code of its process; see `batching/job.py`.
-    """
-
-    def start(self, request: Request) -> None:
-        """Request a run; its progress and its end arrive as messages."""
-
-    def signal(self, number: int) -> None:
-        """Send a signal to every run that was started and is not gone."""
-
-    def messages(self, *, seconds: float) -> list[dict[str, Any]]:
-        """Return the messages that arrive within some time.
-
-        Args:
-            seconds: How long to wait for a message.
-
-        Raises:
-            RunError: The runs can no longer be heard of.
-        """
 
 
 class LocalCrew:
@@ -130,3 +109,47 @@ def crew_started() -> Iterator[LocalCrew]:
             yield crew
         finally:
             crew.close()
+
+
+@dataclass(frozen=True)
+class LocalBackend:
+    """This machine.
+
+    Args:
+        slots: Its slots.
+    """
+
+    slots: LocalSlots
+
+    def __str__(self) -> str:
+        """Return its name."""
+        return "local"
+
+    def crew(self) -> AbstractContextManager[LocalCrew]:
+        """Start the process that forks the runs."""
+        return crew_started()
+
+
+def check_local(placement: Placement, *, jobs: int | None) -> None:
+    """Refuse options that mean nothing on this machine.
+
+    Args:
+        placement: Where to train, and what each run needs.
+        jobs: How many runs train at a time.
+
+    Raises:
+        UsageError: There is such an option, or the number is out of range.
+    """
+    check_jobs(jobs)
+    for option, value in (("--gpus-per-run", placement.gpus_per_run), ("--cpus-per-run", placement.cpus_per_run)):
+        if value is not None:
+            raise UsageError(
+                f"{option} is {value:g}, but the runs train on this machine, where each sees all cores",
+                expected="--jobs N to choose how many runs share the machine, or --on with a cluster",
+            )
+
+
+@contextmanager
+def open_local(request: BackendRequest) -> Iterator[LocalBackend]:
+    """Provide this machine, without starting anything yet."""
+    yield LocalBackend(make_slots(request.specs, jobs=request.jobs))

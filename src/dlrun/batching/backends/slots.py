@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from dlrun.batching.backends.backend import Slot
 from dlrun.errors import UsageError
 from dlrun.launch.workers import visible_gpus
 from dlrun.runs.provenance.machine import usable_cores
@@ -16,18 +16,7 @@ _CORES_PER_RUN = 4
 """The number of cores that a batch of 32 examples keeps busy at most: one for each part of 8 examples."""
 
 
-@dataclass(frozen=True)
-class Slot:
-    """A place for one run at a time.
-
-    Args:
-        gpu: The GPU that the run may see, as in CUDA_VISIBLE_DEVICES; None for the CPU.
-    """
-
-    gpu: str | None = None
-
-
-class Slots:
+class LocalSlots:
     """The free slots of this machine.
 
     Each run sees all cores, as it would alone, because the number of threads affects the bits of its result. So runs on
@@ -68,7 +57,7 @@ class Slots:
         return f"{self._gpus} on GPUs" if self._gpus else f"{self._cpu} on the CPU"
 
 
-def make_slots(specs: Sequence[Spec], *, jobs: int | None) -> Slots:
+def make_slots(specs: Sequence[Spec], *, jobs: int | None) -> LocalSlots:
     """Return the slots of this machine.
 
     Args:
@@ -78,12 +67,24 @@ def make_slots(specs: Sequence[Spec], *, jobs: int | None) -> Slots:
     Raises:
         UsageError: The number is out of range.
     """
-    if jobs is not None and not 1 <= jobs <= LARGEST_NUMBER:
-        raise UsageError(f"--jobs is {jobs}", expected=f"1 to {LARGEST_NUMBER} runs at a time")
+    check_jobs(jobs)
     gpus = visible_gpus() if any(spec.training.device in ("auto", "gpu") for spec in specs) else []
     # With more jobs than GPUs, the jobs are spread evenly over the GPUs.
     shared = [gpus[index % len(gpus)] for index in range(jobs or len(gpus))] if gpus else []
-    return Slots(shared, cpu=jobs or default_jobs(usable_cores()))
+    return LocalSlots(shared, cpu=jobs or default_jobs(usable_cores()))
+
+
+def check_jobs(jobs: int | None) -> None:
+    """Check how many runs train at a time on this machine.
+
+    Args:
+        jobs: The number; None for the default.
+
+    Raises:
+        UsageError: The number is out of range.
+    """
+    if jobs is not None and not 1 <= jobs <= LARGEST_NUMBER:
+        raise UsageError(f"--jobs is {jobs}", expected=f"1 to {LARGEST_NUMBER} runs at a time")
 
 
 def default_jobs(cores: int) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dlrun.cli.options import AsJson, Jobs, Overrides, Quiet, RunsDir, TrustPlugins
+from dlrun.cli.options import AsJson, CpusPerRun, GpusPerRun, Jobs, On, Overrides, Quiet, RunsDir, TrustPlugins
 from dlrun.runs import RUNS_DIR
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ def batch(
     *,
     seeds: _Seeds = "",
     jobs: Jobs = None,
+    on: On = None,
+    gpus_per_run: GpusPerRun = None,
+    cpus_per_run: CpusPerRun = None,
     retry: _Retries = 0,
     metric: _Metric = "",
     csv: _Csv = None,
@@ -50,6 +53,7 @@ def batch(
     """
     if csv is not None and not csv.absolute().parent.is_dir():
         raise typer.BadParameter(f"there is no folder {csv.parent}", param_hint="--csv")
+    from dlrun.batching.backends.defaults import choose_placement
     from dlrun.batching.batch import BatchOptions
     from dlrun.batching.grid import combine
 
@@ -63,6 +67,7 @@ def batch(
         metric=metric,
         trust_plugins=trust_plugins,
         command=("dlrun", *sys.argv[1:]),
+        placement=choose_placement(on, gpus_per_run=gpus_per_run, cpus_per_run=cpus_per_run),
     )
     train_batch(wanted, csv=csv, quiet=quiet, as_json=as_json)
 

@@ -40,7 +40,7 @@ class BatchDisplay:
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self._started_with = BatchStarted((), "")
+        self._started_with = BatchStarted(())
         self._states: dict[int, RunState] = {}
         self._stages: dict[int, Stage] = {}
         self._live: Live | None = None
@@ -74,8 +74,11 @@ class BatchDisplay:
         self._stages = {number: state.stage for number, state in self._states.items()}
         skipped = sum(state.stage == "skipped" for state in event.states)
         known = f", {skipped} of them already complete" if skipped else ""
-        runs = f"{len(event.states)} runs{known}; " if event.states else ""
-        self.console.say(f"{event.what:<10} {runs}{event.slots} at a time")
+        runs = f"{len(event.states)} runs{known}" if event.states else ""
+        slots = f"{event.slots} at a time" if event.slots else ""
+        self.console.say(f"{event.what:<10} {'; '.join(filter(None, (runs, slots)))}")
+        if event.engine != "local":
+            self.console.say(f"{'engine':<10} {event.engine}")
         if self.console.is_terminal and (not event.states or skipped < len(event.states)):
             terminal = RichConsole(file=self.console.terminal)
             self._live = Live(

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from dlrun.cli.options import AsJson, Config, Jobs, Overrides, Quiet, RunsDir, TrustPlugins
+from dlrun.cli.options import AsJson, Config, CpusPerRun, GpusPerRun, Jobs, On, Overrides, Quiet, RunsDir, TrustPlugins
 from dlrun.runs import RUNS_DIR
 
 _Name = Annotated[str, typer.Option(metavar="NAME", help="Name of the search. Default: that of the config.")]
@@ -28,6 +28,9 @@ def search_config(
     trials: _Trials = None,
     minutes: _Minutes = None,
     jobs: Jobs = None,
+    on: On = None,
+    gpus_per_run: GpusPerRun = None,
+    cpus_per_run: CpusPerRun = None,
     retry: _Retries = 0,
     csv: _Csv = None,
     runs_dir: RunsDir = RUNS_DIR,
@@ -41,6 +44,7 @@ def search_config(
     """
     if csv is not None and not csv.absolute().parent.is_dir():
         raise typer.BadParameter(f"there is no folder {csv.parent}", param_hint="--csv")
+    from dlrun.batching.backends.defaults import choose_placement
     from dlrun.cli.batch.display import batch_displayed
     from dlrun.cli.search.table import show_outcome
     from dlrun.search.plan import SearchOptions
@@ -57,6 +61,7 @@ def search_config(
         retries=retry,
         trust_plugins=trust_plugins,
         command=("dlrun", *sys.argv[1:]),
+        placement=choose_placement(on, gpus_per_run=gpus_per_run, cpus_per_run=cpus_per_run),
     )
     with batch_displayed(quiet=quiet or as_json) as display:
         outcome = run_search(wanted, listener=display)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dlrun.batching.backends.backend import LOCAL, Placement
 from dlrun.batching.state import BatchListener, unheard
 from dlrun.errors import DlrunError, Interrupted
 from dlrun.experiment.final import train_final
@@ -36,12 +37,14 @@ class AutoOptions:
         jobs: How many runs train at a time; None for what suits the machine.
         command: The command line, which continues a stopped search.
         began: When the program began, by `time.perf_counter`.
+        placement: Where the trials are trained; the final training is on this machine.
     """
 
     runs_dir: Path = RUNS_DIR
     jobs: int | None = None
     command: tuple[str, ...] = ()
     began: float = field(default_factory=time.perf_counter)
+    placement: Placement = LOCAL
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,12 @@ def run_auto(
         return before + _OVERHEAD_SECONDS + final_seconds(trials, total)
 
     wanted = SearchOptions(
-        wishes.path, runs_dir=options.runs_dir, jobs=options.jobs, trains_first=True, command=options.command
+        wishes.path,
+        runs_dir=options.runs_dir,
+        jobs=options.jobs,
+        trains_first=True,
+        command=options.command,
+        placement=options.placement,
     )
     outcome = run_search(wanted, listener=search_listener, reserve=reserve)
     left = total - (time.perf_counter() - began)
