@@ -12,7 +12,7 @@ import numpy as np
 
 from dlrun.data.files.array_file import ArrayRows, opened_arrays
 from dlrun.data.image_files.form import ImageForm
-from dlrun.data.image_files.reading import read_images
+from dlrun.data.media_files.reading import read_images
 from dlrun.data.labels import NamedArray, stored_targets
 from dlrun.data.raw_input import Array, Examples, RawInput, as_stored
 from dlrun.errors import DataError

@@ -10,7 +10,7 @@ from pathlib import Path
 from dlrun.data.columns import plan_columns
 from dlrun.data.files.dialect import is_delimited
 from dlrun.data.files.foreign import refuse_foreign
-from dlrun.data.image_files.path_table import is_path_table
+from dlrun.data.media_files.path_table import is_path_table
 from dlrun.data.series.order import Times
 from dlrun.data.table.source import Table
 from dlrun.errors import DataError, UsageError

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dlrun.data.image_files.headers import scan
-from dlrun.data.image_files.listing import ENDINGS, FORMATS, ImageList
-from dlrun.data.images.loading import image_targets
+from dlrun.data.media_files.listing import ENDINGS, FORMATS, ImageList
+from dlrun.data.media.loading import image_targets
 from dlrun.data.images.source import Images
 from dlrun.errors import DataError
 from dlrun.init_config.draft import ConfigDraft, Key, Remark, Section, Sizes, Wishes

@@ -10,7 +10,7 @@ import pytest
 from pyarrow import csv, parquet
 
 from dlrun.data.files.spelling import canonical, canonical_texts, index_in, other_spellings
-from dlrun.data.image_files.path_table import list_table
+from dlrun.data.media_files.path_table import list_table
 from dlrun.data.interface import Interface, parse_interface
 from dlrun.data.table.source import Table
 from dlrun.data.text.source import Text

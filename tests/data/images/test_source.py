@@ -212,7 +212,7 @@ def test_images_that_do_not_fit_into_memory_are_kept_in_a_file_for_the_next_run(
     keys: dict[str, Any] = {"validation": 0.25, "corrupt": "skip"}
     in_memory = load(tmp_path, **keys)
     assert any("kept in memory" in note for note in in_memory.notes)
-    monkeypatch.setattr("dlrun.data.images.loading.free_memory", lambda: 1000)
+    monkeypatch.setattr("dlrun.data.media.loading.free_memory", lambda: 1000)
     first, second = load(tmp_path, **keys), load(tmp_path, **keys)
     assert first.fingerprint == second.fingerprint == in_memory.fingerprint
     for dataset, said in ((first, "also for later runs"), (second, "where an earlier run stored them")):
@@ -233,7 +233,7 @@ def test_images_that_do_not_fit_into_memory_are_kept_in_a_file_for_the_next_run(
 
 def test_a_file_that_cannot_be_mapped_is_told_as_that_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_classes(tmp_path)
-    monkeypatch.setattr("dlrun.data.images.loading.free_memory", lambda: 1000)
+    monkeypatch.setattr("dlrun.data.media.loading.free_memory", lambda: 1000)
     load(tmp_path)
 
     def no_memory(*_: Any, **__: Any) -> None:
@@ -253,7 +253,7 @@ def test_kept_images_are_hashed_once_at_loading(tmp_path: Path, monkeypatch: pyt
 
     write_classes(tmp_path)
     expected = load(tmp_path, validation=0.25).fingerprint
-    monkeypatch.setattr("dlrun.data.images.loading.free_memory", lambda: 1000)
+    monkeypatch.setattr("dlrun.data.media.loading.free_memory", lambda: 1000)
     assert load(tmp_path, validation=0.25).fingerprint == expected
     hashed: list[int] = []
 
@@ -261,7 +261,7 @@ def test_kept_images_are_hashed_once_at_loading(tmp_path: Path, monkeypatch: pyt
         hashed.extend(len(split.features) for split in splits.values())
         return fingerprint_of(splits)
 
-    monkeypatch.setattr("dlrun.data.images.loading.fingerprint_of", counted)
+    monkeypatch.setattr("dlrun.data.media.loading.fingerprint_of", counted)
     assert load(tmp_path, validation=0.25).fingerprint == expected
     assert hashed == [0, 0]  # the targets alone; the cache has compared the images with their digests
     assert load(tmp_path, validation=0.25, seed=1).fingerprint != expected
@@ -272,7 +272,7 @@ def test_images_that_the_cache_cannot_keep_are_in_temporary_files_with_one_note(
 ) -> None:
     write_classes(tmp_path / "images")
     expected = load(tmp_path / "images", validation=0.25).fingerprint
-    monkeypatch.setattr("dlrun.data.images.loading.free_memory", lambda: 1000)
+    monkeypatch.setattr("dlrun.data.media.loading.free_memory", lambda: 1000)
     (tmp_path / "file").touch()
     monkeypatch.setenv("DLRUN_CACHE", str(tmp_path / "file"))
     loaded = load(tmp_path / "images", validation=0.25)
@@ -287,7 +287,7 @@ def test_images_that_the_cache_cannot_keep_are_in_temporary_files_with_one_note(
 def test_the_splits_of_one_data_set_never_make_room_for_each_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dlrun.data.images.loading.free_memory", lambda: 1000)
+    monkeypatch.setattr("dlrun.data.media.loading.free_memory", lambda: 1000)
     monkeypatch.setenv("DLRUN_CACHE_SIZE", "1")
     write_classes(tmp_path)
     load(tmp_path, validation=0.25)

@@ -26,7 +26,7 @@ def test_loading_and_feeding_images_takes_memory_that_does_not_grow_with_their_n
     from dlrun.data.images.source import Images
 
     monkeypatch.setenv("DLRUN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("dlrun.data.images.loading.free_memory", lambda: _DECODED)
+    monkeypatch.setattr("dlrun.data.media.loading.free_memory", lambda: _DECODED)
     monkeypatch.setattr("dlrun.data.image_files.decoding._BATCH_BYTES", 2**21)
     monkeypatch.setattr(module, "CHUNK_BYTES", 2**22)
     for number in range(_COUNT):

@@ -1,1 +1,1 @@
-"""List image files, read their headers, and decode their pixels to one size."""
+"""Read the headers of image files, and decode their pixels to one size."""

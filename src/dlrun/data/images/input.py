@@ -13,7 +13,7 @@ from dlrun.data.files.header import Header
 from dlrun.data.image_files.decoding import decode_one
 from dlrun.data.image_files.form import ImageForm
 from dlrun.data.image_files.headers import scan
-from dlrun.data.image_files.reading import Columns, read_images
+from dlrun.data.media_files.reading import Columns, read_images
 from dlrun.data.raw_input import Array, Examples, RawInput
 from dlrun.signature import Target
 

@@ -20,10 +20,10 @@ from dlrun.data.files.keys import FileKeys
 from dlrun.data.files.locate import open_file
 from dlrun.data.image_files.form import Fit, ImageForm
 from dlrun.data.image_files.headers import scan
-from dlrun.data.image_files.listing import ImageList, check_any, list_classes, list_splits
-from dlrun.data.image_files.path_table import check_named, is_path_table, list_table
+from dlrun.data.media_files.listing import ImageList, check_any, list_classes, list_splits
+from dlrun.data.media_files.path_table import check_named, is_path_table, list_table
 from dlrun.data.images.input import ImageInput
-from dlrun.data.images.loading import choose_form, image_targets, load_splits, numbered_files, read_headers
+from dlrun.data.media.loading import choose_form, image_targets, load_splits, numbered_files, read_headers
 from dlrun.data.labels import Task
 from dlrun.data.preprocess import ArrayPreprocess, measure_columns
 from dlrun.data.splits import Array, Split

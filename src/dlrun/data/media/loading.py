@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from dlrun.data.image_files.form import Fit, ImageForm
 from dlrun.data.image_files.headers import Scanned, check_pixels, scan
-from dlrun.data.image_files.listing import ImageList, shown
-from dlrun.data.image_files.reading import class_indices
-from dlrun.data.image_files.store import MEMORY_PART, Kept, keep_in_file, keep_in_memory, refused, skipped_note
+from dlrun.data.media_files.listing import ImageList, shown
+from dlrun.data.media_files.reading import class_indices
+from dlrun.data.media_files.store import MEMORY_PART, Kept, keep_in_file, keep_in_memory, refused, skipped_note
 from dlrun.data.splits import Split, fingerprint_of
 from dlrun.errors import DataError
 from dlrun.signature import Target

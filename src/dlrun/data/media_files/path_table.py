@@ -12,7 +12,7 @@ import numpy.typing as npt
 from dlrun.data.files.data_file import DataFile, FileFormat, advice_on_absent, check_kept, written_value
 from dlrun.data.files.locate import kind_by_name, open_file
 from dlrun.data.files.spelling import canonical
-from dlrun.data.image_files.listing import ENDINGS, ImageList
+from dlrun.data.media_files.listing import ENDINGS, ImageList
 from dlrun.data.labels import Task
 from dlrun.errors import DataError
 

@@ -16,9 +16,9 @@ from pyarrow import parquet
 from dlrun.data.files.data_file import FileFormat
 from dlrun.data.files.header import Header
 from dlrun.data.image_files.form import ImageForm
-from dlrun.data.image_files.listing import ImageList
-from dlrun.data.image_files.path_table import list_table
-from dlrun.data.image_files.reading import Columns, read_images
+from dlrun.data.media_files.listing import ImageList
+from dlrun.data.media_files.path_table import list_table
+from dlrun.data.media_files.reading import Columns, read_images
 from dlrun.data.images.source import Images
 from dlrun.errors import DataError
 from pictures import png

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from dlrun.data.image_files.decoding import decode
 from dlrun.data.image_files.form import ImageForm
 from dlrun.data.image_files.headers import Scanned
-from dlrun.data.image_files.listing import FORMATS, ImageList, shown
+from dlrun.data.media_files.listing import FORMATS, ImageList, shown
 from dlrun.errors import DataError
 from dlrun.system.cache import Cache
 from dlrun.system.disk import disk, reason

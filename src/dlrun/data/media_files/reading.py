@@ -24,9 +24,9 @@ from dlrun.data.files.spelling import canonical
 from dlrun.data.image_files.decoding import decode
 from dlrun.data.image_files.form import ImageForm
 from dlrun.data.image_files.headers import check_pixels, scan
-from dlrun.data.image_files.listing import FORMATS, ImageList, list_all, list_classes, shown
-from dlrun.data.image_files.path_table import is_path_table, list_table, read_names
-from dlrun.data.image_files.store import refused, skipped_note
+from dlrun.data.media_files.listing import FORMATS, ImageList, list_all, list_classes, shown
+from dlrun.data.media_files.path_table import is_path_table, list_table, read_names
+from dlrun.data.media_files.store import refused, skipped_note
 from dlrun.data.raw_input import Examples
 from dlrun.errors import DataError
 from dlrun.signature import Target

@@ -1,0 +1,1 @@
+"""Datasets whose examples are files, such as images and recordings."""
