@@ -12,8 +12,9 @@ import numpy as np
 
 from dlrun.data.files.array_file import ArrayRows, opened_arrays
 from dlrun.data.image_files.form import ImageForm
-from dlrun.data.media_files.reading import read_images
+from dlrun.data.image_files.reader import ImageReader
 from dlrun.data.labels import NamedArray, stored_targets
+from dlrun.data.media_files.reading import read_media
 from dlrun.data.raw_input import Array, Examples, RawInput, as_stored
 from dlrun.errors import DataError
 from dlrun.signature import Target
@@ -95,7 +96,8 @@ class ArrayInput(RawInput):
         """Read image files like `ImageInput`, scaled to the range of the stored values."""
         height, width, channels = self.shape
         white = self.white or 0.0
-        for examples in read_images(source, ImageForm(height, width, channels), at_once=at_once, target=target):
+        reader = ImageReader(ImageForm(height, width, channels))
+        for examples in read_media(source, reader, at_once=at_once, target=target):
             stored = examples.stored
             # Image files are read as bytes from 0 to 255; in this form, nothing has to be scaled or copied.
             if (self.dtype, white) != ("uint8", _WHITE):

@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from dlrun.data.image_files.headers import scan
-from dlrun.data.media_files.listing import ENDINGS, FORMATS, ImageList
-from dlrun.data.media.loading import image_targets
+from dlrun.data.image_files.reader import IMAGES
 from dlrun.data.images.source import Images
+from dlrun.data.media.loading import media_targets
+from dlrun.data.media_files.listing import MediaList
 from dlrun.errors import DataError
 from dlrun.init_config.draft import ConfigDraft, Key, Remark, Section, Sizes, Wishes
 from dlrun.init_config.first_line import FirstLine
@@ -40,12 +41,12 @@ class _ImageHeaders:
     unreadable: int
 
     @classmethod
-    def of(cls, lists: Mapping[str, ImageList]) -> _ImageHeaders:
+    def of(cls, lists: Mapping[str, MediaList]) -> _ImageHeaders:
         scans = [scan(images.paths()) for images in lists.values()]
         rows = np.concatenate([scanned.readable() for scanned in scans])
         unreadable = sum(len(scanned.unreadable) for scanned in scans)
         if not len(rows):
-            raise DataError("none of the images can be read", expected=FORMATS)
+            raise DataError("none of the images can be read", expected=IMAGES.formats)
         return cls(rows["height"], rows["width"], int(rows["channels"].max()), unreadable)
 
     @property
@@ -82,7 +83,7 @@ def image_column(values: Mapping[str, list[str]]) -> str | None:
         values: First values of each column.
     """
     for name, found in values.items():
-        if found and all(value.lower().endswith(ENDINGS) for value in found):
+        if found and all(value.lower().endswith(IMAGES.endings) for value in found):
             return name
     return None
 
@@ -104,7 +105,7 @@ def draft_images(path: str, wishes: Wishes, *, column: str = "", first: FirstLin
     if column:
         source = Images(path=path, image_column=column, label_column=wishes.target, **first.keys)
     lists = source.lists()
-    _, target, _ = image_targets(lists)
+    _, target, _ = media_targets(lists)
     found = _ImageHeaders.of(lists)
     total = sum(len(images) for images in lists.values())
     sizes = Sizes(total, passes=150_000, patience=10, test=wishes.test)
@@ -127,7 +128,7 @@ def _dataset(
     source: Images,
     found: _ImageHeaders,
     sizes: Sizes,
-    lists: Mapping[str, ImageList],
+    lists: Mapping[str, MediaList],
     *,
     first: FirstLine | None,
     is_value: bool,
@@ -225,7 +226,7 @@ def _guesses(found: _ImageHeaders, target: Target | None, folder: Path) -> Itera
 
 
 def _way_to_classes(folder: Path) -> str:
-    inner = inner_class_folder(folder, ENDINGS) if folder.is_dir() else None
+    inner = inner_class_folder(folder, IMAGES.endings) if folder.is_dir() else None
     if inner is not None:
         return f"use --data {shlex.quote(str(inner))} if its folders are the classes"
     return "put the images of each class into a folder"
@@ -238,4 +239,4 @@ def _span(sizes: npt.NDArray[np.int32]) -> str:
 
 def has_images(folder: Path) -> bool:
     """Return whether a folder contains an image at any depth."""
-    return any(path.suffix.lower() in ENDINGS for path in folder.rglob("*") if path.is_file())
+    return any(path.suffix.lower() in IMAGES.endings for path in folder.rglob("*") if path.is_file())

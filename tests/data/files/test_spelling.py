@@ -10,8 +10,9 @@ import pytest
 from pyarrow import csv, parquet
 
 from dlrun.data.files.spelling import canonical, canonical_texts, index_in, other_spellings
-from dlrun.data.media_files.path_table import list_table
+from dlrun.data.image_files.reader import IMAGES
 from dlrun.data.interface import Interface, parse_interface
+from dlrun.data.media_files.path_table import list_table
 from dlrun.data.table.source import Table
 from dlrun.data.text.source import Text
 from dlrun.errors import DataError
@@ -106,7 +107,7 @@ def test_labels_of_texts_and_of_images_have_one_spelling(tmp_path: Path) -> None
     assert loaded.target is not None
     assert loaded.target.class_names == ("false", "true")
     assert loaded.splits["test"].target.tolist() == loaded.splits["train"].target.tolist()  # type: ignore[union-attr]
-    assert list_table(tmp_path / "i.csv", image_column="path", label_column="label").classes == ("false", "true")
+    assert list_table(tmp_path / "i.csv", IMAGES, path_column="path", label_column="label").classes == ("false", "true")
 
 
 def test_a_file_most_of_whose_categories_training_does_not_have_is_refused_unless_it_is_meant(tmp_path: Path) -> None:

@@ -73,11 +73,11 @@ def test_files_of_all_kinds_are_decoded_together_in_their_order(tmp_path: Path) 
         for fit in get_args(Fit):
             form = ImageForm(20, 10, channels, fit)
             (decoded,) = decode(paths, scan(paths), form)
-            assert (decoded.pixels.shape, decoded.failed) == ((60, *form.shape), {})
+            assert (decoded.values.shape, decoded.failed) == ((60, *form.shape), {})
             for index in range(5, 60):
-                np.testing.assert_array_equal(decoded.pixels[index], decoded.pixels[index % 5])
+                np.testing.assert_array_equal(decoded.values[index], decoded.values[index % 5])
             alone = form.layer()(decode_one(paths[3], scan(paths[3:4]), channels=channels))
-            np.testing.assert_array_equal(decoded.pixels[3], alone)
+            np.testing.assert_array_equal(decoded.values[3], alone)
 
 
 def test_bmps_that_tensorflow_decodes_have_the_pixels_that_pillow_finds(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_a_file_of_pillow_that_ends_early_is_named_and_the_others_are_there(
     assert decoded.failed[1].startswith("it is a ")
     assert "damaged" in decoded.failed[1]
     assert "Traceback" not in decoded.failed[1]
-    np.testing.assert_array_equal(decoded.pixels, [expected, expected])
+    np.testing.assert_array_equal(decoded.values, [expected, expected])
 
 
 def test_a_file_that_cannot_be_decoded_is_named_and_the_others_are_there(
@@ -130,4 +130,4 @@ def test_a_file_that_cannot_be_decoded_is_named_and_the_others_are_there(
     found = list(decode(paths, scan(paths), ImageForm(16, 24, 3)))
     assert {place: why for each in found for place, why in each.failed.items()}.keys() == {5, 6, 18}
     expected = [image for index, image in enumerate(images) if index not in (5, 6, 18)]
-    np.testing.assert_array_equal(np.concatenate([each.pixels for each in found]), expected)
+    np.testing.assert_array_equal(np.concatenate([each.values for each in found]), expected)

@@ -15,11 +15,11 @@ from dlrun.data.image_files.headers import scan
 from dlrun.data.image_files.pillow import (
     LARGEST_PIXELS,
     ImageHeader,
-    Unreadable,
     prepare_pillow,
     read_header,
     read_pixels,
 )
+from dlrun.data.media_files.headers import Unreadable
 from pictures import CMYK_JPEG, GIF, blocks, bmp, png, saved, unpacked
 
 PIXELS = blocks(16, 24)

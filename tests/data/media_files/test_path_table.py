@@ -16,10 +16,11 @@ from pyarrow import parquet
 from dlrun.data.files.data_file import FileFormat
 from dlrun.data.files.header import Header
 from dlrun.data.image_files.form import ImageForm
-from dlrun.data.media_files.listing import ImageList
-from dlrun.data.media_files.path_table import list_table
-from dlrun.data.media_files.reading import Columns, read_images
+from dlrun.data.image_files.reader import IMAGES, ImageReader
 from dlrun.data.images.source import Images
+from dlrun.data.media_files.listing import MediaList
+from dlrun.data.media_files.path_table import list_table
+from dlrun.data.media_files.reading import Columns, read_media
 from dlrun.errors import DataError
 from pictures import png
 
@@ -58,7 +59,7 @@ KINDS = [".csv", "semicolons.csv", ".tsv", "utf16.csv", "windows.csv", ".csv.gz"
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_way_to_write_a_list_gives_the_same_images(kind: str, tmp_path: Path) -> None:
-    images = list_table(written(tmp_path, kind), image_column="path", label_column="label")
+    images = list_table(written(tmp_path, kind), IMAGES, path_column="path", label_column="label")
     assert (list(images.names), images.classes) == (PATHS, ("b", "für"))
     assert images.labels is not None
     assert images.labels.tolist() == [1, 0, 0]
@@ -89,7 +90,7 @@ def test_names_and_the_delimiter_can_be_set(tmp_path: Path) -> None:
     path.write_text("a.png:x\nb.png:y\n")
     header = Header(present=False, names=("path", "label"))
     images = list_table(
-        path, image_column="path", label_column="label", file_format=FileFormat(delimiter=":", header=header)
+        path, IMAGES, path_column="path", label_column="label", file_format=FileFormat(delimiter=":", header=header)
     )
     assert (list(images.names), images.classes) == (["a.png", "b.png"], ("x", "y"))
     keys: dict[str, Any] = {"header": False, "names": ("path", "label"), "delimiter": ":"}
@@ -134,15 +135,15 @@ def test_a_list_that_cannot_be_read_is_an_error_with_its_place(
 ) -> None:
     (tmp_path / name).write_text(content)
     with pytest.raises(DataError) as raised:
-        list_table(tmp_path / name, image_column="path", label_column="label")
+        list_table(tmp_path / name, IMAGES, path_column="path", label_column="label")
     assert problem in raised.value.what
     assert raised.value.expected
 
 
-def listed_on_standard_input(content: bytes, monkeypatch: pytest.MonkeyPatch) -> ImageList | str:
+def listed_on_standard_input(content: bytes, monkeypatch: pytest.MonkeyPatch) -> MediaList | str:
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(content)))
     with pytest.raises(DataError) as raised:
-        list(read_images("-", ImageForm(4, 4, 3), at_once=1, columns=Columns()))
+        list(read_media("-", ImageReader(ImageForm(4, 4, 3)), at_once=1, columns=Columns()))
     return raised.value.what
 
 

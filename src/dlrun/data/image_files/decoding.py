@@ -5,38 +5,21 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dlrun.data.image_files.form import ImageForm
-from dlrun.data.image_files.headers import Scanned
 from dlrun.data.image_files.pillow import KINDS, prepare_pillow, read_pixels
+from dlrun.data.media_files.headers import Scanned
+from dlrun.data.media_files.kind import Decoded
 from dlrun.system.memory import free_memory
 
 _BATCH = 256
 _BATCH_BYTES = 2**23
 _NOISE = re.compile(r"\{\{[^}]*\}\} *| *\[Op:.*|jpeg::Uncompress failed\. *|^[\w.]*Unreadable: ")
 _PLAIN, _COLOUR, _PILLOW = range(len(KINDS))
-
-
-@dataclass(frozen=True)
-class Decoded:
-    """Consecutive decoded files.
-
-    Args:
-        pixels: Pixels of the files that can be decoded, `(images, *form.shape)` uint8.
-        failed: The reason for each other file, by its index.
-        first: Index of the first file.
-        last: Index after the last file.
-    """
-
-    pixels: npt.NDArray[np.uint8]
-    failed: dict[int, str]
-    first: int
-    last: int
 
 
 def decode(paths: Sequence[bytes], scanned: Scanned, form: ImageForm) -> Iterator[Decoded]:

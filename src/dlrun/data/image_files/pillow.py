@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 import numpy as np
 import numpy.typing as npt
 
+from dlrun.data.media_files.headers import Unreadable
+
 if TYPE_CHECKING:
     import PIL.Image
 
@@ -56,10 +58,6 @@ _NOT_IMAGES = (
     (b"<?xml", "XML"), (b"%PDF", "PDF"), (b"PK\3\4", "a ZIP archive"), (b"\x1f\x8b", "gzip"),
     (b"version https://git-lfs", "a Git LFS pointer, not the file itself: git lfs pull downloads it"),
 )  # fmt: skip
-
-
-class Unreadable(Exception):
-    """The file cannot be read as an image, for the reason in the message."""
 
 
 @dataclass(frozen=True)

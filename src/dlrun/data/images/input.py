@@ -13,7 +13,8 @@ from dlrun.data.files.header import Header
 from dlrun.data.image_files.decoding import decode_one
 from dlrun.data.image_files.form import ImageForm
 from dlrun.data.image_files.headers import scan
-from dlrun.data.media_files.reading import Columns, read_images
+from dlrun.data.image_files.reader import ImageReader
+from dlrun.data.media_files.reading import Columns, read_media
 from dlrun.data.raw_input import Array, Examples, RawInput
 from dlrun.signature import Target
 
@@ -97,4 +98,4 @@ class ImageInput(RawInput):
         file_format = FileFormat(self.delimiter, self.encoding, self.quoted, self.header)
         columns = Columns(self.image_column, self.label_column, file_format, self.keep, self.weight)
         skip = self.corrupt == "skip"
-        return read_images(source, self.form, at_once=at_once, target=target, columns=columns, skip=skip)
+        return read_media(source, ImageReader(self.form), at_once=at_once, target=target, columns=columns, skip=skip)

@@ -21,9 +21,9 @@ from dlrun.data.columns import (
 )
 from dlrun.data.dataset import Dataset, Source
 from dlrun.data.image_files.headers import scan
-from dlrun.data.media_files.listing import shown
 from dlrun.data.images.source import Images
 from dlrun.data.mapped import drop_pages
+from dlrun.data.media_files.listing import shown
 from dlrun.data.series.order import Times, describe_order, detect_time, read_times
 from dlrun.data.series.source import Series
 from dlrun.data.splits import Split

@@ -1,1 +1,1 @@
-"""List files that are examples (images, recordings), decode them with a reader, and keep what was decoded."""
+"""List files that are examples (files, recordings), decode them with a reader, and keep what was decoded."""

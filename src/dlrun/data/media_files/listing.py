@@ -1,4 +1,4 @@
-"""List image files in class folders, or in a folder without classes, by name only: no file is opened."""
+"""List files in class folders, or in a folder without classes, by name only: no file is opened."""
 
 from __future__ import annotations
 
@@ -11,14 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dlrun.data.files.foreign import refuse_foreign
+from dlrun.data.media_files.kind import MediaKind
 from dlrun.errors import DataError
 
-ENDINGS = (
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm",
-)  # fmt: skip
-FORMATS = "JPEG, PNG, GIF, BMP, WebP, TIFF or PPM files"
-_UNREAD = (".heic", ".heif", ".avif", ".jp2", ".jxl", ".psd", ".svg", ".ico", ".tga")
-"""Suffixes of unsupported image formats. They are listed, so that they are reported as unreadable and not ignored."""
 _SPLITS = {
     "train": "train", "training": "train", "test": "test", "testing": "test",
     "validation": "validation", "valid": "validation", "val": "validation",
@@ -27,23 +22,25 @@ _LARGEST_DEPTH = 64
 
 
 @dataclass(frozen=True)
-class ImageList:
-    """Image files in a fixed order.
+class MediaList:
+    """Files of one kind in a fixed order.
 
     Args:
+        kind: Kind of the files.
         folder: Folder that the names are relative to.
         names: Names of the files.
         labels: Class indices or values, `(files,)`; None if there are no labels.
         classes: Class names in the order of their indices.
-        left_out: Names of other files in the folder that are not images.
-        table: File that lists the images; None if they were found in a folder.
-        rows: Line or row of `table` for each image, `(files,)`.
+        left_out: Names of other files in the folder, which are of another kind.
+        table: File that lists the files; None if they were found in a folder.
+        rows: Line or row of `table` for each file, `(files,)`.
         row_word: Unit of `rows`: `line` or `row`.
         is_passing: Whether the folder is temporary, so that messages do not show it.
         kept: Values of further columns of `table`, by column name.
-        weights: What each image counts in scores, `(files,)` float32; None if all count once.
+        weights: What each file counts in scores, `(files,)` float32; None if all count once.
     """
 
+    kind: MediaKind
     folder: Path
     names: Sequence[str]
     labels: npt.NDArray[np.generic] | None = None
@@ -60,7 +57,7 @@ class ImageList:
         """Return the number of files."""
         return len(self.names)
 
-    def at(self, places: npt.NDArray[np.int64]) -> ImageList:
+    def at(self, places: npt.NDArray[np.int64]) -> MediaList:
         """Return the files at `places`, in that order."""
         labels = None if self.labels is None else self.labels[places]
         rows = None if self.rows is None else self.rows[places]
@@ -91,31 +88,34 @@ class ImageList:
 class _Found:
     """Files found in a folder, by names relative to it."""
 
-    images: list[str] = field(default_factory=list)
+    kind: MediaKind
+    files: list[str] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
 
 
-def list_splits(folder: Path) -> dict[str, ImageList]:
+def list_splits(folder: Path, kind: MediaKind) -> dict[str, MediaList]:
     """List a folder with class folders, or with folders train and test (and validation) that contain class folders.
 
     Args:
         folder: The folder. Files at any depth below a class folder belong to the class; hidden files are ignored.
+        kind: Kind of the files.
 
     Returns:
-        The images by split: `train` and any others; without labels if there are no class folders.
+        The files by split: `train` and any others; without labels if there are no class folders.
 
     Raises:
-        DataError: The folder cannot be read or contains no images.
+        DataError: The folder cannot be read or contains no files of this kind.
     """
-    refuse_foreign(folder, expected="a folder of images, or a CSV of their paths")
-    parts = _split_folders(folder)
-    splits = {split: list_classes(path) for split, path in parts.items()} if parts else {"train": list_classes(folder)}
+    refuse_foreign(folder, expected=f"a folder of {kind.plural}, or a CSV of their paths")
+    parts = _split_folders(folder, kind)
+    places = parts or {"train": folder}
+    splits = {split: list_classes(path, kind) for split, path in places.items()}
     for split, found in splits.items():
         check_any(found, parts.get(split, folder))
     return splits
 
 
-def check_any(found: ImageList, place: Path) -> None:
+def check_any(found: MediaList, place: Path) -> None:
     """Raise an error if a list is empty.
 
     Args:
@@ -123,57 +123,57 @@ def check_any(found: ImageList, place: Path) -> None:
         place: Path to name in the error.
 
     Raises:
-        DataError: There are no images.
+        DataError: It is.
     """
     if not found.names:
         raise DataError(
-            f"{place} has no images",
-            expected="one folder for each class, with files that end in " + ", ".join(ENDINGS),
+            f"{place} has no {found.kind.plural}",
+            expected=f"one folder for each class, with files that end in {found.kind.all_endings}",
         )
 
 
-def _split_folders(folder: Path) -> dict[str, Path]:
+def _split_folders(folder: Path, kind: MediaKind) -> dict[str, Path]:
     """Return the folders of the splits; none if the folders are classes (a class may be called `train`)."""
-    subfolders = dict(_folders(folder))
+    subfolders = dict(_folders(folder, kind))
     by_split = {_SPLITS[name.lower()]: name for name in sorted(subfolders) if name.lower() in _SPLITS}
     if "train" not in by_split:
         return {}
     others = [name for name in subfolders if name.lower() not in _SPLITS]
-    if others and not any(_folders(folder / by_split["train"])):
+    if others and not any(_folders(folder / by_split["train"], kind)):
         return {}
     return {split: folder / by_split[split] for split in ("train", "validation", "test") if split in by_split}
 
 
-def list_classes(folder: Path) -> ImageList:
-    """List a folder with class folders in alphabetical order; without class folders its own images, without labels.
+def list_classes(folder: Path, kind: MediaKind) -> MediaList:
+    """List a folder with class folders in alphabetical order; without class folders its own files, without labels.
 
     Raises:
-        DataError: The folder cannot be read, or a class has no images.
+        DataError: The folder cannot be read, or a class has no files.
     """
-    classes = sorted(dict(_folders(folder)))
-    found = [_walk(folder, name) for name in classes]
-    own = _Found()
+    classes = sorted(dict(_folders(folder, kind)))
+    found = [_walk(folder, name, kind) for name in classes]
+    own = _Found(kind)
     _scan(folder, "", own, above=None)
     left_out = [*own.others, *(name for each in found for name in each.others)]
-    if not any(each.images for each in found):
-        return ImageList(folder, sorted(own.images), left_out=tuple(left_out))
+    if not any(each.files for each in found):
+        return MediaList(kind, folder, sorted(own.files), left_out=tuple(left_out))
     for name, each in zip(classes, found, strict=True):
-        if not each.images:
+        if not each.files:
             raise DataError(
-                f"the class folder {folder / name} has no images",
-                expected="files that end in " + ", ".join(ENDINGS),
-                hint="remove the folder, or put images into it",
+                f"the class folder {folder / name} has no {kind.plural}",
+                expected=f"files that end in {kind.all_endings}",
+                hint=f"remove the folder, or put {kind.plural} into it",
             )
-    names = [name for each in found for name in sorted(each.images)]
-    left_out += [f"{name} (outside of the class folders)" for name in own.images]
-    labels = np.repeat(np.arange(len(classes), dtype=np.int32), [len(each.images) for each in found])
-    return ImageList(folder, names, labels, tuple(map(shown, classes)), tuple(left_out))
+    names = [name for each in found for name in sorted(each.files)]
+    left_out += [f"{name} (outside of the class folders)" for name in own.files]
+    labels = np.repeat(np.arange(len(classes), dtype=np.int32), [len(each.files) for each in found])
+    return MediaList(kind, folder, names, labels, tuple(map(shown, classes)), tuple(left_out))
 
 
-def list_all(folder: Path) -> ImageList:
-    """List every image at any depth of a folder, in alphabetical order, without labels."""
-    found = _walk(folder, "")
-    return ImageList(folder, sorted(found.images), left_out=tuple(found.others))
+def list_all(folder: Path, kind: MediaKind) -> MediaList:
+    """List every file of a kind at any depth of a folder, in alphabetical order, without labels."""
+    found = _walk(folder, "", kind)
+    return MediaList(kind, folder, sorted(found.files), left_out=tuple(found.others))
 
 
 def shown(name: str) -> str:
@@ -181,25 +181,25 @@ def shown(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "replace")
 
 
-def _folders(folder: Path) -> Iterator[tuple[str, str]]:
-    for entry in _entries(folder):
+def _folders(folder: Path, kind: MediaKind) -> Iterator[tuple[str, str]]:
+    for entry in _entries(folder, kind):
         if entry.is_dir():
             yield entry.name, entry.path
 
 
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
+def _entries(folder: Path, kind: MediaKind) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             return [entry for entry in entries if not entry.name.startswith(".") and entry.name != "__MACOSX"]
     except OSError as error:
         raise DataError(
             f"{folder} cannot be read: {(error.strerror or str(error)).lower()}",
-            expected="a folder of images",
+            expected=f"a folder of {kind.plural}",
         ) from error
 
 
-def _walk(folder: Path, name: str) -> _Found:
-    found = _Found()
+def _walk(folder: Path, name: str, kind: MediaKind) -> _Found:
+    found = _Found(kind)
     _scan(folder, name, found, above=[_identity(folder), _identity(folder / name)])
     return found
 
@@ -210,12 +210,12 @@ def _scan(folder: Path, below: str, found: _Found, *, above: list[tuple[int, int
     `above` contains the identities of the folders on the way here, to detect links that lead back to one of them.
     """
     folders = []
-    for entry in _entries(folder / below):
+    for entry in _entries(folder / below, found.kind):
         name = f"{below}/{entry.name}" if below else entry.name
         if entry.is_dir():
             folders.append(name)
-        elif os.path.splitext(entry.name)[1].lower() in (*ENDINGS, *_UNREAD):  # noqa: PTH122
-            found.images.append(name)
+        elif os.path.splitext(entry.name)[1].lower() in (*found.kind.endings, *found.kind.unread):  # noqa: PTH122
+            found.files.append(name)
         else:
             found.others.append(name)
     if above is None:

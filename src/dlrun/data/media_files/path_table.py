@@ -1,4 +1,4 @@
-"""Read a list of images: a file with a column of paths and a column of labels (classes or numbers)."""
+"""Read a list of files: a table with a column of paths and a column of labels (classes or numbers)."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ import numpy.typing as npt
 from dlrun.data.files.data_file import DataFile, FileFormat, advice_on_absent, check_kept, written_value
 from dlrun.data.files.locate import kind_by_name, open_file
 from dlrun.data.files.spelling import canonical
-from dlrun.data.media_files.listing import ENDINGS, ImageList
 from dlrun.data.labels import Task
+from dlrun.data.media_files.kind import MediaKind
+from dlrun.data.media_files.listing import MediaList
 from dlrun.errors import DataError
 
 
 def is_path_table(path: str | Path) -> bool:
-    """Return whether a path has the suffix of a list of images (CSV, Parquet or JSON lines)."""
+    """Return whether a path has the suffix of a list of files (CSV, Parquet or JSON lines)."""
     return kind_by_name(path) is not None
 
 
@@ -31,51 +32,53 @@ def read_names(path: Path, file_format: FileFormat | None = None) -> tuple[str, 
     return open_file(path, file_format, head_only=True).names
 
 
-def check_named(path: Path, names: Sequence[str]) -> None:
-    """Raise an error if the first line of a list of images is a row and not the column names.
+def check_named(path: Path, names: Sequence[str], kind: MediaKind) -> None:
+    """Raise an error if the first line of a list of files is a row and not the column names.
 
     Raises:
-        DataError: One of the names is the path of an existing image.
+        DataError: One of the names is the path of an existing file of this kind.
     """
     for name in names:
-        if name.lower().endswith(ENDINGS) and (path.parent / name).is_file():
+        if name.lower().endswith(kind.endings) and (path.parent / name).is_file():
             raise DataError(
-                f"the first line of {path} is a row and not the column names: {name} is an image",
+                f"the first line of {path} is a row and not the column names: {name} is {kind.file_noun}",
                 expected="a first line of column names, such as path,label",
                 hint="set `header: false` to read it as a row, and `names: [path, label]`",
             )
 
 
-def list_table(
+def list_table(  # noqa: PLR0913  each argument is a key of the dataset
     path: Path,
+    kind: MediaKind,
     *,
-    image_column: str,
+    path_column: str,
     label_column: str | None,
     task: Task = "auto",
     file_format: FileFormat | None = None,
     keep: Sequence[str] = (),
-) -> ImageList:
-    """Read a list of images from a file.
+) -> MediaList:
+    """Read a list of files from a file.
 
     Args:
         path: The file. Paths in it are relative to its folder.
-        image_column: Name of the column of paths.
+        kind: Kind of the listed files.
+        path_column: Name of the column of paths.
         label_column: Name of the column of labels; None for no labels.
         task: Task for the labels. auto: regression if all labels are numbers and one has a decimal point, otherwise
             classification.
         file_format: Known format of a delimited file.
-        keep: Names of further columns to keep with the images.
+        keep: Names of further columns to keep with the files.
 
     Returns:
-        The images in row order. Classes are sorted alphabetically, or numerically if all are whole numbers.
+        The files in row order. Classes are sorted alphabetically, or numerically if all are whole numbers.
 
     Raises:
         DataError: The file or a column is missing, or a row lacks a path or a label.
     """
     file = open_file(path, file_format)
-    columns = [image_column] if label_column is None else [image_column, label_column]
+    columns = [path_column] if label_column is None else [path_column, label_column]
     for name in columns:
-        _check_column(file, name)
+        _check_column(file, name, kind)
     check_kept(path, keep, file.names, row_like=file.row_like)
     found: list[list[str]] = []
     kept: list[list[str | None]] = []
@@ -90,8 +93,9 @@ def list_table(
         kept.append(written[len(columns) :])
         numbers.append(number)
     if not found:
-        raise DataError(f"{path} has no rows", expected="a row for each image")
-    images = ImageList(
+        raise DataError(f"{path} has no rows", expected=f"a row for each {kind.noun}")
+    files = MediaList(
+        kind,
         path.parent,
         [values[0] for values in found],
         table=path,
@@ -100,19 +104,19 @@ def list_table(
         kept={name: [values[n] for values in kept] for n, name in enumerate(keep)},
     )
     if label_column is None:
-        return images
+        return files
     labels = [values[1] for values in found]
     if _are_values(labels, task):
-        return replace(images, labels=_values(path, labels))
+        return replace(files, labels=_values(path, labels))
     labels = [canonical(label) for label in labels]
     classes = _sorted(set(labels))
     index = {name: place for place, name in enumerate(classes)}
-    return replace(images, labels=np.array([index[label] for label in labels], np.int32), classes=classes)
+    return replace(files, labels=np.array([index[label] for label in labels], np.int32), classes=classes)
 
 
-def _check_column(file: DataFile, name: str) -> None:
+def _check_column(file: DataFile, name: str, kind: MediaKind) -> None:
     if name not in file.names:
-        check_named(file.path, file.names)
+        check_named(file.path, file.names, kind)
         expected, hint = advice_on_absent(name, file.names, row_like=file.row_like)
         raise DataError(f"{file.path} has no column {name!r}", expected=expected, hint=hint)
 

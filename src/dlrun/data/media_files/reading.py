@@ -1,4 +1,4 @@
-"""Read images for predictions and evaluations, with labels if needed."""
+"""Read files that are examples for predictions and evaluations, with labels if needed."""
 
 from __future__ import annotations
 
@@ -21,10 +21,8 @@ from dlrun.data.files.data_file import FileFormat
 from dlrun.data.files.encoding import named_standard_input
 from dlrun.data.files.foreign import refuse_foreign
 from dlrun.data.files.spelling import canonical
-from dlrun.data.image_files.decoding import decode
-from dlrun.data.image_files.form import ImageForm
-from dlrun.data.image_files.headers import check_pixels, scan
-from dlrun.data.media_files.listing import FORMATS, ImageList, list_all, list_classes, shown
+from dlrun.data.media_files.kind import MediaKind, MediaReader
+from dlrun.data.media_files.listing import MediaList, list_all, list_classes, shown
 from dlrun.data.media_files.path_table import is_path_table, list_table, read_names
 from dlrun.data.media_files.store import refused, skipped_note
 from dlrun.data.raw_input import Examples
@@ -38,37 +36,37 @@ _SKIP = "; predict and eval leave them out with --set dataset.corrupt=skip"
 
 @dataclass(frozen=True)
 class Columns:
-    """Columns and format of a file that lists images.
+    """Columns and format of a file that lists files.
 
     Args:
-        image: Name of the column of paths.
+        path: Name of the column of paths.
         label: Name of the column of labels.
         file_format: Known format of a delimited file.
         keep: Names of the columns to copy to the predictions.
         weight: Name of the column of weights, which is read with the labels; None if there is none.
     """
 
-    image: str = "path"
+    path: str = "path"
     label: str = "label"
     file_format: FileFormat = field(default_factory=FileFormat)
     keep: tuple[str, ...] = ()
     weight: str | None = None
 
 
-def read_images(
+def read_media(
     source: str | Sequence[str],
-    form: ImageForm,
+    reader: MediaReader,
     *,
     at_once: int,
     target: Target | None = None,
     columns: Columns | None = None,
     skip: bool | None = None,
 ) -> Iterator[Examples]:
-    """Read a file, a folder of images at any depth, a glob, a list of paths, or one image from standard input (`-`).
+    """Read a file, a folder of files at any depth, a glob, a list of paths, or one file from standard input (`-`).
 
     Args:
         source: One or several paths or globs. With `target`: class folders, or a CSV with a column of labels.
-        form: Size and channels of the decoded images.
+        reader: Decoder of the files.
         at_once: Largest number of examples per batch.
         target: Target whose labels to read; None for no labels.
         columns: Columns of a CSV.
@@ -79,45 +77,49 @@ def read_images(
         Examples with the path of each file as its origin.
 
     Raises:
-        DataError: There are no images, labels are missing, no image can be read, or (without `skip`) one cannot.
+        DataError: There are no files, labels are missing, no image can be read, or (without `skip`) one cannot.
     """
     columns = columns or Columns()
     if isinstance(source, str):
-        images = _listed(source, target, columns)
+        files = _listed(source, reader.kind, target, columns)
     else:
-        images = _together([_listed(each, target, columns) for each in source])
+        files = _together([_listed(each, reader.kind, target, columns) for each in source])
         source = ", ".join(source)
     if target is not None:
         if target.kind != "input":  # an autoencoder has no labels, only weights
-            images = replace(images, labels=_targets(images, target, source=source))
-        if columns.weight is not None and images.weights is None:
-            absent = WeightColumn(columns.weight).absent(source, noun="image")
-            yield Examples([], np.zeros((0, *form.shape), np.uint8), left_out=absent)
+            files = replace(files, labels=_targets(files, target, source=source))
+        if columns.weight is not None and files.weights is None:
+            absent = WeightColumn(columns.weight).absent(source, noun=files.kind.noun)
+            yield Examples([], _none(reader), left_out=absent)
     way_out = _SKIP if skip is False else ""
-    scanned = check_pixels(scan(images.paths()), form)
+    scanned = reader.check(files.kind.scan(files.paths()))
     if scanned.unreadable:
-        if not skip or len(scanned.unreadable) == len(images):
-            raise refused(scanned.unreadable, images, way_out=way_out)
-        yield Examples([], np.zeros((0, *form.shape), np.uint8), left_out=skipped_note(scanned.unreadable, images))
-        stays = np.setdiff1d(np.arange(len(images)), list(scanned.unreadable))
-        images, scanned = images.at(stays), scanned.at(stays)
-    paths, read = images.paths(), 0
-    for decoded in decode(paths, scanned, form):
-        read += len(decoded.pixels)
+        if not skip or len(scanned.unreadable) == len(files):
+            raise refused(scanned.unreadable, files, way_out=way_out)
+        yield Examples([], _none(reader), left_out=skipped_note(scanned.unreadable, files))
+        stays = np.setdiff1d(np.arange(len(files)), list(scanned.unreadable))
+        files, scanned = files.at(stays), scanned.at(stays)
+    paths, read = files.paths(), 0
+    for decoded in reader.decode(paths, scanned):
+        read += len(decoded.values)
         if decoded.failed and (not skip or (decoded.last == len(paths) and not read)):
-            raise refused(decoded.failed, images, way_out=way_out)
-        left_out = skipped_note(decoded.failed, images) if decoded.failed else ""
+            raise refused(decoded.failed, files, way_out=way_out)
+        left_out = skipped_note(decoded.failed, files) if decoded.failed else ""
         kept = np.setdiff1d(np.arange(decoded.first, decoded.last), list(decoded.failed))
         for start in range(0, max(1, len(kept)), at_once):
-            these = images.at(kept[start : start + at_once])
+            these = files.at(kept[start : start + at_once])
             labels = these.labels if target is not None else None
-            stored = decoded.pixels[start : start + at_once]
+            stored = decoded.values[start : start + at_once]
             names, weights = [*map(shown, these.names)], these.weights if target is not None else None
             yield Examples(names, stored, labels, these.paths(), left_out, kept=these.kept, weight=weights)
             left_out = ""
 
 
-def class_indices(images: ImageList, classes: tuple[str, ...]) -> npt.NDArray[np.int32]:
+def _none(reader: MediaReader) -> npt.NDArray[Any]:
+    return np.zeros((0, *reader.shape), reader.dtype)
+
+
+def class_indices(files: MediaList, classes: tuple[str, ...]) -> npt.NDArray[np.int32]:
     """Return labels as indices into `classes`.
 
     Raises:
@@ -126,103 +128,106 @@ def class_indices(images: ImageList, classes: tuple[str, ...]) -> npt.NDArray[np
     # Runs of earlier versions may have stored other spellings of a class. An exact match takes precedence.
     place = {canonical(name): index for index, name in enumerate(classes)}
     place |= {name: index for index, name in enumerate(classes)}
-    places = [place.get(name, place.get(canonical(name), -1)) for name in images.classes]
-    unknown = [name for name, found in zip(images.classes, places, strict=True) if found < 0]
-    if unknown or images.labels is None:
-        problem = f"{images.origin} has no classes"
+    places = [place.get(name, place.get(canonical(name), -1)) for name in files.classes]
+    unknown = [name for name, found in zip(files.classes, places, strict=True) if found < 0]
+    if unknown or files.labels is None:
+        problem = f"{files.origin} has no classes"
         if unknown:
-            problem = f"{_place_of(images, unknown[0])} has the class {unknown[0]!r}, which is not in the training data"
+            problem = f"{_place_of(files, unknown[0])} has the class {unknown[0]!r}, which is not in the training data"
         raise DataError(problem, expected="one of " + ", ".join(classes))
-    found: npt.NDArray[np.int32] = np.array(places, np.int32)[images.labels]
+    found: npt.NDArray[np.int32] = np.array(places, np.int32)[files.labels]
     return found
 
 
-def _place_of(images: ImageList, name: str) -> str:
+def _place_of(files: MediaList, name: str) -> str:
     """Return where a class occurs: the folder, or its first line in the list."""
-    if images.table is None or images.rows is None or images.labels is None:
-        return str(images.folder)
-    first = int(np.flatnonzero(images.labels == images.classes.index(name))[0])
-    return f"{images.table}: {images.row_word} {images.rows[first]}"
+    if files.table is None or files.rows is None or files.labels is None:
+        return str(files.folder)
+    first = int(np.flatnonzero(files.labels == files.classes.index(name))[0])
+    return f"{files.table}: {files.row_word} {files.rows[first]}"
 
 
-def _targets(images: ImageList, target: Target, *, source: str) -> Labels:
+def _targets(files: MediaList, target: Target, *, source: str) -> Labels:
     """Return the labels of files in the form of the training data."""
-    if images.labels is None:
+    if files.labels is None:
         expected = "one folder for each class, or a CSV with a column of labels"
         raise DataError(f"{source} has no labels", expected=expected)
     if target.kind not in ("classes", "values") or (target.kind == "values" and target.size > 1):
-        expected = f"{target.size} values for each image, as the model predicts them"
-        raise DataError(f"{source} has one label for each image", expected=expected)
-    if target.kind == "values" and images.labels.dtype.kind != "f":
+        expected = f"{target.size} values for each {files.kind.noun}, as the model predicts them"
+        raise DataError(f"{source} has one label for each {files.kind.noun}", expected=expected)
+    if target.kind == "values" and files.labels.dtype.kind != "f":
         # Without this check, class indices would silently be used as true values.
         expected = "a CSV with a column of numbers"
         raise DataError(f"{source} has classes, but the model predicts numbers", expected=expected)
     if target.kind == "values":
-        return images.labels
-    return class_indices(images, target.class_names or tuple(map(str, range(target.size))))
+        return files.labels
+    return class_indices(files, target.class_names or tuple(map(str, range(target.size))))
 
 
-def _listed(source: str, target: Target | None, columns: Columns) -> ImageList:
+def _listed(source: str, kind: MediaKind, target: Target | None, columns: Columns) -> MediaList:
     path = Path(source).expanduser()
     if is_path_table(path) and not path.is_dir():
-        return _listed_table(path, target, columns)
+        return _listed_table(path, kind, target, columns)
     if source == "-":
-        return _standard_input(columns, target)
+        return _standard_input(kind, columns, target)
     if columns.keep:
         problem = f"{source} is not a CSV file, so it has no column {columns.keep[0]!r} to keep"
         raise DataError(problem, expected="a CSV, Parquet or JSON lines file of paths")
-    images = (
-        list_classes(path) if target is not None and target.kind != "input" and path.is_dir() else _list_images(source)
+    files = (
+        list_classes(path, kind)
+        if target is not None and target.kind != "input" and path.is_dir()
+        else _list_files(source, kind)
     )
-    if not images.names:
-        raise DataError(f"{source} has no images", expected=FORMATS)
-    return images
+    if not files.names:
+        raise DataError(f"{source} has no {kind.plural}", expected=kind.formats)
+    return files
 
 
-def _listed_table(path: Path, target: Target | None, columns: Columns) -> ImageList:
+def _listed_table(path: Path, kind: MediaKind, target: Target | None, columns: Columns) -> MediaList:
     is_labelled = target is not None and target.kind != "input"
     weight = columns.weight if target is not None else None
     if weight is not None and weight not in read_names(path, columns.file_format):
         weight = None
-    images = list_table(
+    files = list_table(
         path,
-        image_column=columns.image,
+        kind,
+        path_column=columns.path,
         label_column=columns.label if is_labelled else None,
         task="regression" if target is not None and target.kind == "values" else "classification",
         file_format=columns.file_format,
         keep=columns.keep if weight is None else (*columns.keep, weight),
     )
     if weight is None:
-        return images
-    weights = WeightColumn(weight).read_written(images.kept[weight], images.place)
-    return replace(images, weights=weights, kept={name: images.kept[name] for name in columns.keep})
+        return files
+    weights = WeightColumn(weight).read_written(files.kept[weight], files.place)
+    return replace(files, weights=weights, kept={name: files.kept[name] for name in columns.keep})
 
 
-def _together(lists: Sequence[ImageList]) -> ImageList:
-    """Return the images of several lists as one, without labels, with names that contain the folders."""
-    names = [os.path.join(images.folder, name) for images in lists for name in images.names]  # noqa: PTH118
-    kept = {name: [value for images in lists for value in images.kept[name]] for name in lists[0].kept}
-    return ImageList(Path(), names, kept=kept)
+def _together(lists: Sequence[MediaList]) -> MediaList:
+    """Return the files of several lists as one, without labels, with names that contain the folders."""
+    names = [os.path.join(files.folder, name) for files in lists for name in files.names]  # noqa: PTH118
+    kept = {name: [value for files in lists for value in files.kept[name]] for name in lists[0].kept}
+    return MediaList(lists[0].kind, Path(), names, kept=kept)
 
 
-def _list_images(source: str) -> ImageList:
+def _list_files(source: str, kind: MediaKind) -> MediaList:
     path = Path(source).expanduser()
+    expected = f"{kind.file_noun}, a folder of them, a glob, or a list of paths"
     if path.is_dir():
-        return list_all(path)
+        return list_all(path, kind)
     if path.exists():
-        refuse_foreign(path, expected="an image file, a folder of them, a glob, or a list of paths")
-        return ImageList(path.parent, [path.name])
+        refuse_foreign(path, expected=expected)
+        return MediaList(kind, path.parent, [path.name])
     names = sorted(name for name in glob.glob(str(path), recursive=True) if not Path(name).is_dir())  # noqa: PTH207
     if not names:
         near = near_path(source)
         hint = f"did you mean {near}?" if near else ""
-        expected = "an image file, a folder of them, a glob, or a list of paths"
         raise DataError(f"{source} does not exist", expected=expected, hint=hint)
-    return ImageList(Path(), names)
+    return MediaList(kind, Path(), names)
 
 
-def _standard_input(columns: Columns, target: Target | None) -> ImageList:
-    """Save standard input to a temporary file, and return it as an image, or the images that it lists as a CSV.
+def _standard_input(kind: MediaKind, columns: Columns, target: Target | None) -> MediaList:
+    """Save standard input to a temporary file, and return it as one file, or the files that it lists as a CSV.
 
     Paths in the CSV are relative to the current folder. The file is deleted when the program ends.
     """
@@ -231,17 +236,17 @@ def _standard_input(columns: Columns, target: Target | None) -> ImageList:
     content = sys.stdin.buffer.read()
     path = folder / "standard input"
     path.write_bytes(content)
-    if _lists_images(path, columns):
+    if _lists_files(path, columns):
         path = path.rename(path.with_suffix(".csv"))
         with named_standard_input(str(path)):
-            return replace(_listed(str(path), target, columns), folder=Path(), table=Path("standard input"))
-    return ImageList(folder, [path.name], is_passing=True)
+            return replace(_listed(str(path), kind, target, columns), folder=Path(), table=Path("standard input"))
+    return MediaList(kind, folder, [path.name], is_passing=True)
 
 
-def _lists_images(path: Path, columns: Columns) -> bool:
-    """Return whether a file is a list with the image column of the model, and not an image."""
+def _lists_files(path: Path, columns: Columns) -> bool:
+    """Return whether a file is a list with the column of paths of the model, and not an example."""
     try:
         names = read_names(path, columns.file_format)
     except DataError:
         return False
-    return columns.image in names
+    return columns.path in names
