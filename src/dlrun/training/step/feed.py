@@ -23,6 +23,7 @@ from dlrun.signature import Target
 from dlrun.spec.checks.class_weights import weights_by_index
 from dlrun.spec.types import Training
 from dlrun.training.step.augment import Augment
+from dlrun.training.step.gpu_rows import restore_rows, store_rows, stored_spec
 from dlrun.training.step.weights import loss_weights, weighing
 from dlrun.value_transform import transform_tensor
 
@@ -105,7 +106,10 @@ class Feed:
     @property
     def specs(self) -> tuple[Rows, ...]:
         """The shapes and dtypes of the rows, so that one traced graph serves all of them."""
-        specs = tuple(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in self._arrays)
+        if self.is_on_gpu:
+            specs = tuple(stored_spec(array) for array in self._arrays)
+        else:
+            specs = tuple(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in self._arrays)
         return (specs,) * len(self.devices)
 
     def batch(
@@ -161,18 +165,18 @@ class Feed:
         augment = self._augment
         mixes = augment is not None and augment.mixes
         taken = tf.concat([indices[-1:] if before is None else before, indices], axis=0) if mixes else indices
-        features = self._preprocess(tf.gather(rows[0], taken))
-        weights = tf.gather(rows[1 + self._has_target], taken) if self._has_weight else None
+        features = self._preprocess(self._gathered(rows, 0, taken))
+        weights = self._gathered(rows, 1 + self._has_target, taken) if self._has_weight else None
         # Weights of metrics come only with weights of the loss.
-        of_metrics = tf.gather(rows[2 + self._has_target], taken) if self._weighs_metrics else None
+        of_metrics = self._gathered(rows, 2 + self._has_target, taken) if self._weighs_metrics else None
         if augment is not None:
-            features = augment.changed(features, tf.gather(rows[-1], taken), epoch)
+            features = augment.changed(features, self._gathered(rows, -1, taken), epoch)
         if self._target_spec.kind == "input" or not self._has_target:
             target = features
         else:
-            target = encode(tf.gather(rows[1], taken), self._target_spec)
+            target = encode(self._gathered(rows, 1, taken), self._target_spec)
         if augment is not None and mixes:
-            numbers = tf.gather(rows[-1], taken)
+            numbers = self._gathered(rows, -1, taken)
             features, target = (augment.mixed(values, numbers, epoch) for values in (features, target))
             weights, of_metrics = (
                 None if each is None else augment.mixed(each, numbers, epoch) for each in (weights, of_metrics)
@@ -185,6 +189,11 @@ class Feed:
         # example has to broadcast over them.
         rest = [1] * (target.shape.rank - 2)
         return (features, target, tf.reshape(weights, [-1, *rest]) if rest else weights), of_metrics
+
+    def _gathered(self, rows: Rows, place: int, indices: Any) -> Any:
+        """Return the rows of one array at `indices`, as they are stored in the split."""
+        found = tf.gather(rows[place], indices)
+        return restore_rows(found, self._arrays[place]) if self.is_on_gpu else found
 
     def step_ranges(
         self, order: Order, *, batch_size: int, first_step: int = 0, last_step: int, epoch: int = 0
@@ -230,7 +239,8 @@ class Feed:
         copies = []
         for device in self.devices:
             with tf.device(device):
-                copies.append(tuple(tf.constant(np.asarray(array)) for array in arrays))
+                stored = (store_rows(np.asarray(array)) if self.is_on_gpu else np.asarray(array) for array in arrays)
+                copies.append(tuple(tf.constant(array) for array in stored))
         return tuple(copies)
 
 
