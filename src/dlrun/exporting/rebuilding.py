@@ -52,6 +52,17 @@ def stop_recurrent_dropout(core: keras.Model) -> None:
             layer.dropout = layer.recurrent_dropout = 0.0
 
 
+def stop_cudnn(core: keras.Model) -> None:
+    """Keep all recurrent layers from using cuDNN, in place; this changes predictions by rounding only.
+
+    On a machine with a GPU, Keras 3.15 would otherwise export operations that no other machine can compute, and that
+    tf2onnx cannot convert (https://github.com/keras-team/keras/issues/21799).
+    """
+    for layer in all_layers(core):
+        if hasattr(layer, "use_cudnn"):
+            layer.use_cudnn = False
+
+
 def with_float_resizing(raw: keras.Model) -> keras.Model:
     """Return a copy that resizes integer images in float32 and rounds; other runtimes do not resize integers."""
     import keras

@@ -16,7 +16,7 @@ from dlrun.exporting.examples import Sample
 from dlrun.exporting.export_model import ExportModel
 from dlrun.exporting.formats import Format, Limit, Quantize
 from dlrun.exporting.harness import Example
-from dlrun.exporting.rebuilding import rounds_pixels, stop_recurrent_dropout
+from dlrun.exporting.rebuilding import rounds_pixels, stop_cudnn, stop_recurrent_dropout
 
 _BYTES, _LINES_OF_BYTES = "the bytes of a text in UTF-8", "the bytes of {} texts in UTF-8, one per line"
 
@@ -65,6 +65,7 @@ def write(
 
     if format_.name != "keras":  # a .keras file can be trained further, with the dropout of the run
         stop_recurrent_dropout(model.core)
+        stop_cudnn(model.core)
     whole, names, joined = model.whole(), model.inputs(), model.joined()
     description = describe(model, whole, run=run)
     examples = [{name: each[own] for name, own in names.items()} for each in sample.inputs]

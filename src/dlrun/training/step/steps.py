@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from dlrun.models.parts.block_lstm import use_block_kernels
+from dlrun.training.step.cudnn import without_cudnn
 from dlrun.training.step.dropout import use_hashed_dropout
 from dlrun.training.step.feed import Feed, StepRange
 from dlrun.training.step.parts import part_step
@@ -80,6 +81,9 @@ class StepRunner:
             run = self._jitted if self._jit else self._plain_whole if small else self._plain
             numbers = (tf.constant(number) for number in (begin, count, size, step_range.epoch))
             run(step_range.rows, step_range.order, *numbers).numpy()
+        if self.feed.is_on_gpu:
+            # The result is a number on the host, which is there before the GPU has done what was queued for it.
+            tf.test.experimental.sync_devices()
         return count
 
     def graph_nodes(self) -> int:
@@ -92,10 +96,7 @@ class StepRunner:
         """Set what a graph that is traced inside the block uses: parts of a batch, and which kernels."""
         use_block_kernels(self.model, on=not self._jit and not self.feed.is_on_gpu)
         use_hashed_dropout(self.model, on=self._jit and not self.feed.is_on_gpu)
-        if not whole:
-            yield
-            return
-        with whole_batches(self.model):
+        with whole_batches(self.model) if whole else nullcontext(), without_cudnn(self.model, on=self._jit):
             yield
 
     def _function(self, step: Callable[[tuple[Any, ...]], Any], *, jit: bool, small: bool = False) -> Any:
