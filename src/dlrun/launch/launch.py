@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlrun.errors import DataError, DlrunError, RunError, SpecError, UsageError
-from dlrun.launch.workers import Worker, end, failed_worker, forward_signals, signal_name, start_workers, visible_gpus
+from dlrun.launch.workers import Worker, end, failed_worker, forward_signals, signal_name, start_workers
 from dlrun.runs import RUNS_DIR
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.query.catalog import find_run
 from dlrun.spec.parse import read_spec
 from dlrun.spec.stored import read_stored_spec
+from dlrun.training.devices.gpus import visible_gpus
 from dlrun.training.stop import SIGNALS
 
 LARGEST_NUMBER = 256

@@ -12,17 +12,16 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
 from typing import IO, NamedTuple, TypeVar
 
 from dlrun.system.interpreter import python_command, python_environment
 from dlrun.training.devices.cluster import LAUNCHED
+from dlrun.training.devices.gpus import visible_gpus
 from dlrun.training.stop import handled_signals
 
 _KILL_SECONDS = 3.0
 """How long processes may take to end after SIGTERM."""
-_GPUS = Path("/proc/driver/nvidia/gpus")
 Item = TypeVar("Item")
 
 
@@ -159,16 +158,6 @@ def _free_addresses(count: int) -> list[str]:
         for each in sockets:
             each.bind(("127.0.0.1", 0))
         return [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
-
-
-def visible_gpus() -> list[str]:
-    """Return the GPUs that a process started from here would see, without importing TensorFlow."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return [name for name in visible.split(",") if name.strip() not in ("", "-1")]
-    with suppress(OSError):
-        return [str(index) for index, _ in enumerate(_GPUS.iterdir())]
-    return []
 
 
 def signal_name(number: int) -> str:

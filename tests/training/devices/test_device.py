@@ -21,3 +21,39 @@ def test_16_bits_are_not_chosen_for_layers_without_a_16_bit_gradient(
     model = keras.Sequential([keras.Input((8, 8, 3)), *ordered])
     cpu = device.Device(("/CPU:0",), Choice(value="cpu", reason="asked for"))
     assert device.choose_precision(Training(), cpu, lambda: model).value == precision
+
+
+@pytest.mark.parametrize(
+    ("wanted", "visible", "label"),
+    [
+        ("gpu:1", [1], "gpu:1 (card)"),
+        ("auto", [0, 1], "gpu:0 (card)"),
+        ("gpu:0,1", [0, 1], "gpu:0,1 (card)"),
+        ("gpu:1", [0, 1], None),
+        ("cpu", [0], None),
+    ],
+)
+def test_in_a_process_where_tensorflow_has_started_no_other_device_is_used_in_silence(
+    wanted: str, visible: list[int], label: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tensorflow as tf
+
+    from dlrun.errors import RunError
+    from dlrun.training.devices.device import choose_device
+
+    cards = ["card 0", "card 1"]
+
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("Visible devices cannot be modified after being initialized")
+
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda _: cards)
+    monkeypatch.setattr(tf.config, "set_visible_devices", refuse)
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda _: [cards[index] for index in visible])
+    details = {"device_name": "card", "compute_capability": (9, 0)}
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda _: details)
+    monkeypatch.setenv("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+    if label is None:
+        with pytest.raises(RunError, match="can no longer change its device"):
+            choose_device(wanted)
+    else:
+        assert choose_device(wanted).choice.value == label

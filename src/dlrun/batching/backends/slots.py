@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from dlrun.batching.backends.backend import Slot
 from dlrun.errors import UsageError
-from dlrun.launch.workers import visible_gpus
 from dlrun.runs.provenance.machine import usable_cores
 from dlrun.spec.types import Spec
+from dlrun.training.devices.gpus import visible_gpus
 
 LARGEST_NUMBER = 256
 _CORES_PER_RUN = 4

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from dlrun.runs.record import Choice
 from dlrun.spec.types import Training
 from dlrun.system.keras_internals import all_layers
 from dlrun.system.memory import free_memory
+from dlrun.training.devices.gpus import free_gpu_bytes, number_as_nvidia_smi
 
 _OLDEST_BFLOAT16_GPU = (8, 0)  # the compute capability of Ampere
 _OLDEST_FLOAT16_GPU = (7, 0)  # that of Volta, the first GPU with tensor cores
@@ -71,7 +71,9 @@ def choose_device(wanted: str, *, workers: int = 1) -> Device:
 
     Raises:
         UsageError: A requested device does not exist.
+        RunError: TensorFlow has started already, and can no longer change its device.
     """
+    number_as_nvidia_smi()
     gpus = tf.config.list_physical_devices("GPU")
     kind, _, numbers = wanted.partition(":")
     indices = [int(number) for number in numbers.split(",")] if numbers else [0]
@@ -79,7 +81,7 @@ def choose_device(wanted: str, *, workers: int = 1) -> Device:
         message = f"training.device is {wanted!r}, which names a device twice"
         raise UsageError(message, expected="each device once", hint=f"--set training.device={kind}:0,1")
     if kind == "cpu" or (kind == "auto" and not gpus):
-        _use_only([], fallback=not gpus)
+        _use_only([])
         reason = "asked for" if kind == "cpu" else "TensorFlow sees no GPU"
         if not numbers:
             return Device(("/CPU:0",), Choice(value="cpu", reason=reason))
@@ -91,7 +93,7 @@ def choose_device(wanted: str, *, workers: int = 1) -> Device:
         hint = "dlrun doctor, or --set training.device=auto"
         raise UsageError(f"training.device is {wanted!r}, but {found}", expected="an existing device", hint=hint)
     chosen = [gpus[index] for index in indices]
-    _use_only(chosen, fallback=True)
+    _use_only(chosen)
     details = [tf.config.experimental.get_device_details(gpu) for gpu in chosen]
     if kind != "auto":
         reason = "asked for"
@@ -219,12 +221,9 @@ def share_cores(shares: int, *, cores: int) -> None:
 def free_bytes(device: Device) -> int:
     """Return the free memory of the device in bytes; a cautious guess if it cannot be queried."""
     if device.is_gpu:
-        index = device.choice.value.partition(":")[2].partition(" ")[0].partition(",")[0]
-        query = ("nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits", f"--id={index}")
-        with contextlib.suppress(OSError, ValueError, subprocess.SubprocessError):
-            output = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True).stdout  # noqa: S603
-            return int(output.strip()) << 20
-        return _UNKNOWN_GPU_BYTES
+        numbers = device.choice.value.partition(":")[2].partition(" ")[0].split(",")
+        found = free_gpu_bytes([int(number) for number in numbers])
+        return _UNKNOWN_GPU_BYTES if found is None else found
     return free_memory()
 
 
@@ -239,14 +238,20 @@ def dtype_policy(precision: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def _use_only(gpus: list[object], *, fallback: bool) -> None:
-    """Hide all other GPUs, and allocate memory as needed instead of all at once."""
+def _use_only(gpus: list[object]) -> None:
+    """Hide all other GPUs, and allocate memory as needed instead of all at once.
+
+    Raises:
+        RunError: TensorFlow has started already, for example in a notebook, and would use other GPUs.
+    """
     try:
         tf.config.set_visible_devices(gpus, "GPU")
         for gpu in gpus:
             tf.config.experimental.set_memory_growth(gpu, enable=True)
-    except RuntimeError as error:  # TensorFlow has started already, for example in a notebook
-        if tf.config.get_visible_devices("GPU") != gpus and not fallback:
+    except RuntimeError as error:
+        # `/GPU:0` is the first visible GPU: further ones do no harm.
+        visible = tf.config.get_visible_devices("GPU")
+        if visible[: len(gpus)] != gpus or (visible and not gpus):
             raise RunError(f"TensorFlow has started and can no longer change its device: {error}") from error
 
 

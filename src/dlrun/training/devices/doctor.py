@@ -53,7 +53,9 @@ def _tensorflow() -> Iterator[Diagnosis]:
     import tensorflow as tf
 
     from dlrun.training.devices.device import cpu_has_amx
+    from dlrun.training.devices.gpus import number_as_nvidia_smi
 
+    number_as_nvidia_smi()
     seconds = time.perf_counter() - start
     if seconds > _SLOW_IMPORT_SECONDS:
         advice = (
