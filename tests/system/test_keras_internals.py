@@ -222,3 +222,15 @@ def test_nothing_else_uses_what_is_not_public() -> None:
         if path != Path(internals.__file__):
             text = path.read_text()
             assert not any(f"{name}" in text for name in ("keras.src", "tensorflow.python", "tensorflow.lite.")), path
+
+
+def test_whether_operations_are_deterministic_is_known() -> None:
+    import tensorflow as tf
+    from tensorflow.python.framework.config import disable_op_determinism
+
+    assert not internals.has_deterministic_ops()
+    tf.config.experimental.enable_op_determinism()
+    try:
+        assert internals.has_deterministic_ops()
+    finally:
+        disable_op_determinism()

@@ -4,7 +4,7 @@ import pytest
 
 from dlrun.errors import RunError
 from dlrun.training.devices.cluster import ALONE, Cluster
-from dlrun.training.failures import not_finite, out_of_memory, step_failures, worker_failures
+from dlrun.training.failures import building_failures, not_finite, out_of_memory, step_failures, worker_failures
 
 
 def test_a_batch_that_is_too_large_suggests_half_of_it_down_to_one_example() -> None:
@@ -28,11 +28,31 @@ def test_what_tensorflow_raises_in_a_step_becomes_one_line_with_advice() -> None
 
     for raised, message in (
         (tf.errors.ResourceExhaustedError(None, None, "OOM"), "out of memory with a batch of 8"),
+        (tf.errors.InternalError(None, None, "Dst tensor is not initialized."), "out of memory with a batch of 8"),
+        (tf.errors.InternalError(None, None, "CUDA_ERROR_OUT_OF_MEMORY: x"), "out of memory with a batch of 8"),
+        (tf.errors.UnknownError(None, None, "CUBLAS_STATUS_ALLOC_FAILED"), "out of memory with a batch of 8"),
+        (tf.errors.UnimplementedError(None, None, "no deterministic GPU kernel"), "no deterministic GPU kernel$"),
         (tf.errors.InvalidArgumentError(None, None, "indices[0] = 9 is not in [0, 5)\nmore"), r"9 is not in \[0, 5\)$"),
     ):
         with pytest.raises(RunError) as caught, step_failures("training.batch_size", 8):
             raise raised
         assert caught.match(f"(?m){message}")
+
+
+@pytest.mark.tensorflow
+def test_too_little_memory_for_the_data_is_an_error_with_advice_and_other_errors_stay() -> None:
+    import tensorflow as tf
+
+    for raised in (
+        MemoryError(),
+        tf.errors.InternalError(None, None, "Failed copying: Dst tensor is not initialized."),
+    ):
+        with pytest.raises(RunError, match="do not fit into memory"), building_failures():
+            raise raised
+    with pytest.raises(tf.errors.InternalError), building_failures():
+        raise tf.errors.InternalError(None, None, "something else")
+    with pytest.raises(tf.errors.InternalError), step_failures("training.batch_size", 8):
+        raise tf.errors.InternalError(None, None, "something else")
 
 
 @pytest.mark.tensorflow

@@ -235,7 +235,7 @@ def check_environment(folder: RunFolder, setup: TrainingSetup, *, allow_changes:
     """Check that nothing has changed that could change a bit of the result.
 
     Returns:
-        Whether that is so; if not, the change is allowed.
+        Whether that is so, and the device computes exactly; if not, the change is allowed.
 
     Raises:
         UsageError: Something has changed, and that is not allowed.
@@ -256,7 +256,7 @@ def check_environment(folder: RunFolder, setup: TrainingSetup, *, allow_changes:
             expected="the same environment, for a result that is exact to the bit",
             hint="--allow-changes resumes anyway; run.json then says that the run is not exact",
         )
-    return not changed
+    return setup.is_exact and not changed
 
 
 def complete_trial(

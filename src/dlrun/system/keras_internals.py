@@ -102,6 +102,17 @@ def freeze(function: Any) -> Any:
     return convert_variables_to_constants_v2(function, lower_control_flow=False)
 
 
+def has_deterministic_ops() -> bool:
+    """Return whether TensorFlow computes deterministically on a GPU, or fails.
+
+    `tf.config.experimental.enable_op_determinism` and the environment variable TF_DETERMINISTIC_OPS turn it on, and
+    nothing public tells whether it is on.
+    """
+    from tensorflow.python.framework.config import is_op_determinism_enabled
+
+    return bool(is_op_determinism_enabled())
+
+
 def limit_wait_for_workers(seconds: int) -> None:
     """Set how long `MultiWorkerMirroredStrategy` waits for the other processes when it is made.
 

@@ -105,10 +105,10 @@ def compile_model(
         core = _built(spec, features, target, precision=precision.value)
         exchange_dropout(core)
         model, shares = share_batches(core, shares, is_asked_for=spec.training.cpu_shares != "auto")
-        _compile(model, spec, target, length=length)
+        _compile(model, spec, target, length=length, precision=precision.value)
         if schedule := spec.model.rate_schedule():
             schedule_dropout(model, schedule, steps_per_epoch=length.steps_per_epoch, total_steps=length.steps)
-        # The order matters. 1. compile() may wrap the optimizer, for loss scaling. 2. The optimizer's slots have to
+        # The order matters. 1. _compile() may wrap the optimizer, for loss scaling. 2. The optimizer's slots have to
         # exist before the graph is traced and before a checkpoint is restored. 3. So do the metrics' variables.
         model.optimizer.build(model.trainable_variables)
         _build_metrics(model, features, target, dtype=core.inputs[0].dtype)
@@ -117,11 +117,14 @@ def compile_model(
     return Compiled(model, core, precision, shares)
 
 
-def _compile(model: keras.Model, spec: Spec, target: Target, *, length: TrainingLength) -> None:
+def _compile(model: keras.Model, spec: Spec, target: Target, *, length: TrainingLength, precision: str) -> None:
     rate = spec.optimizer.learning_rate
     learning_rate = spec.schedule.build(rate, steps_per_epoch=length.steps_per_epoch, total_steps=length.steps)
     optimizer = fuse(spec.optimizer.build(learning_rate))
     _set_decay(optimizer, model, spec, length=length)
+    if precision == "float16" and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        # Keras would do this only if the outermost model, which may add float32 layers to the spec's, is of float16.
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer, name="loss_scale_optimizer")
     loss, metrics = build_loss(spec.loss, target), [build_metric(metric, target) for metric in spec.metrics]
     if spec.model.trains_members:
         loss = MembersLoss(loss, is_of_batch=spec.loss.is_of_batch)

@@ -10,6 +10,11 @@ from contextlib import contextmanager
 from dlrun.errors import DlrunError, RunError
 from dlrun.training.devices.cluster import Cluster
 
+_OUT_OF_MEMORY = re.compile("out.of.memory|dst tensor is not initialized|status_alloc_failed", re.IGNORECASE)
+"""What other errors than ResourceExhaustedError say if a GPU has too little memory: those of copies, and of libraries.
+
+"Dst tensor is not initialized" is https://github.com/tensorflow/tensorflow/issues/7025.
+"""
 _GRAPH_NODE = re.compile(r"\{\{[^}]*\}\} *")
 
 
@@ -28,15 +33,28 @@ def step_failures(batch_key: str, batch_size: int) -> Iterator[None]:
 
     try:
         yield
-    except tf.errors.ResourceExhaustedError as error:
-        raise out_of_memory(batch_key, batch_size) from error
-    except tf.errors.InvalidArgumentError as error:
+    except tf.errors.OpError as error:
+        if _is_out_of_memory(error):
+            raise out_of_memory(batch_key, batch_size) from error
+        if not isinstance(error, tf.errors.InvalidArgumentError | tf.errors.UnimplementedError):
+            raise
         message = (error.message or "an operation failed").strip().splitlines()[0]
+        hint = "if training.jit is on, try --set training.jit=off: XLA cannot compile every layer"
+        if "deterministic" in message:
+            hint = "unset TF_DETERMINISTIC_OPS, or set training.device=cpu: this operation is never exact on a GPU"
         raise RunError(
             f"TensorFlow cannot compute a step of this model on this data: {message}",
             expected="data that fits the model: token ids within the vocabulary, labels within the number of classes",
-            hint="if training.jit is on, try --set training.jit=off: XLA cannot compile every layer",
+            hint=hint,
         ) from error
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    import tensorflow as tf
+
+    if isinstance(error, tf.errors.ResourceExhaustedError | MemoryError):
+        return True
+    return isinstance(error, tf.errors.OpError) and bool(_OUT_OF_MEMORY.search(error.message or ""))
 
 
 @contextmanager
@@ -92,7 +110,9 @@ def building_failures() -> Iterator[None]:
 
     try:
         yield
-    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+    except (tf.errors.OpError, MemoryError) as error:
+        if not _is_out_of_memory(error):
+            raise
         raise RunError(
             "the model and its data do not fit into memory", hint="dlrun plan shows the size of each layer"
         ) from error

@@ -26,6 +26,7 @@ from dlrun.spec.checks.check import settled_target, target_of
 from dlrun.spec.checks.training_check import find_unreached
 from dlrun.spec.parse import SpecFile
 from dlrun.spec.types import Spec
+from dlrun.system.keras_internals import has_deterministic_ops
 from dlrun.system.paths import unreadable
 from dlrun.training.compilation import Compiled, TrainingLength, compile_model
 from dlrun.training.devices.cluster import ALONE, Cluster
@@ -38,6 +39,7 @@ from dlrun.training.predictor import Predictor
 from dlrun.training.progress.events import Listener, Note
 from dlrun.training.progress.timeline import Timeline
 from dlrun.training.step.augment import Augment, augment_of
+from dlrun.training.step.cudnn import avoid_cudnn
 from dlrun.training.step.feed import Feed, class_weights, epoch_order
 from dlrun.training.step.jit import choose_jit
 from dlrun.training.step.parts import check_can_be_parted, check_penalties
@@ -82,6 +84,11 @@ class TrainingSetup:
             return ""
         left = f"; the last {rest} of {steps:,} steps are too few for another update" if rest else ""
         return f"{updates:,}, each with the mean gradient of {each} steps{left}"
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the same steps always give the same bits: a GPU adds up in any order, unless it is told otherwise."""
+        return not self.device.is_gpu or has_deterministic_ops()
 
     def environment(self) -> dict[str, str]:
         """Return what determines the bits of the result besides the spec and the data."""
@@ -251,6 +258,8 @@ def assemble(
     with building_failures(), timeline.spent("build"), placed:
         compiled = compile_model(spec, dataset.features, target, replicas=replicas, length=length, shares=shares)
         preprocess = dataset.preprocess.build()
+    if device.is_gpu:
+        _choose_cudnn(compiled, dataset, listener)
     if file.trust.trains:
         _check_updates(compiled, length)
     check_penalties(compiled.model, spec, replicas=replicas.count, examples=examples["train"])
@@ -259,7 +268,17 @@ def assemble(
             listener(Note("warning", late))
     for subject, choice in (("precision", compiled.precision), ("cpu shares", compiled.shares)):
         listener(Note(subject, f"{choice.value}: {choice.reason}"))
-    return TrainingSetup(spec, device, dataset, target, preprocess, compiled, length, shares, timeline, replicas)
+    setup = TrainingSetup(spec, device, dataset, target, preprocess, compiled, length, shares, timeline, replicas)
+    if not setup.is_exact:
+        listener(Note("exact", "no: a GPU may round differently in each run; TF_DETERMINISTIC_OPS=1 prevents it"))
+    return setup
+
+
+def _choose_cudnn(compiled: Compiled, dataset: Dataset, listener: Listener) -> None:
+    """Keep the model's recurrent layers from using cuDNN if it does not support the masks of this data."""
+    sequences = (split.features for split in dataset.splits.values())
+    if reason := avoid_cudnn(compiled.model, sequences, are_tokens=dataset.features.kind == "tokens"):
+        listener(Note("cudnn", f"off: {reason}"))
 
 
 def _check_updates(compiled: Compiled, length: TrainingLength) -> None:

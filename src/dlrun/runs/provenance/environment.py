@@ -12,6 +12,9 @@ from dlrun.runs.provenance import machine as provenance
 _SWITCHES = ("TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA", "XLA_FLAGS", "TF_XLA_FLAGS", "NVIDIA_TF32_OVERRIDE")
 """Environment variables that change the arithmetic of TensorFlow."""
 
+_ADDED_SWITCHES = ("TF_DETERMINISTIC_OPS",)
+"""Further ones, which are recorded only where they are set: earlier runs have no record of them."""
+
 
 def environment(*, device: str, workers: int, threads: Mapping[str, int]) -> dict[str, str]:
     """Return everything that two runs must share to be equal to the bit.
@@ -31,6 +34,7 @@ def environment(*, device: str, workers: int, threads: Mapping[str, int]) -> dic
         "cores": str(machine["usable_cores"]),
         **{f"{pool} threads": str(size) for pool, size in threads.items()},
         **{name: os.environ.get(name, "") for name in _SWITCHES},
+        **{name: value for name in _ADDED_SWITCHES if (value := os.environ.get(name))},
     }
 
 
