@@ -91,11 +91,13 @@ def _train(
         return None
     configs = tuple(dict.fromkeys(each.combination.config for each in planned))
     specs = [each.spec for each in planned]
-    request = BackendRequest(wanted.placement, specs, configs, wanted.jobs, wanted.runs_dir, listener)
+    request = BackendRequest(
+        wanted.placement, specs, configs, wanted.jobs, wanted.runs_dir, since=batch.since, listener=listener
+    )
     options = EngineOptions(wanted.runs_dir, wanted.retries, batch.since, wanted.trust_plugins)
     with open_backend(request) as backend:
         engine = Engine(batch, options, slots=backend.slots, listener=batch.hear)
-        listener(BatchStarted(tuple(batch.states.values()), str(backend.slots), str(wanted.placement), total=total))
+        listener(BatchStarted(tuple(batch.states.values()), str(backend.slots), str(backend), total=total))
         with backend.crew() as crew:
             engine.go_on(crew)
     return engine.signal
@@ -190,7 +192,8 @@ class BatchSource:
 
     def _skip_complete(self) -> None:
         identities = [state.planned.identity for state in self.states.values()]
-        known = complete(runs_of(identities, runs_dir=self._wanted.runs_dir, since=self._file.since))
+        runs = runs_of(identities, runs_dir=self._wanted.runs_dir, since=self._file.since)
+        known = complete(runs, moved=self._wanted.placement.is_cluster)
         for number, state in self.states.items():
             identity = state.planned.identity
             found = same_files(like(known, identity), identity)

@@ -71,7 +71,7 @@ class Job:
                 message = f"{self.request.config} or its plugins have changed since the batch started"
                 raise RunError(message, hint="run the same command again to start a batch with the new files")
             known = like(runs_of([identity], runs_dir=self._runs_dir, since=self.request.since), identity)
-            done = _complete(known, identity, file)
+            done = _complete(known, identity, file, moved=self.request.moves)
             if done is not None:
                 self._reuse(done)
                 return
@@ -102,7 +102,8 @@ class Job:
     def _go_on(self, begun: Known) -> None:
         self._resumes = True
         try:
-            resume_run(begun.folder, ResumeOptions(), listener=self.hear, timeline=Timeline(), trial=self.request.trial)
+            options = ResumeOptions(allow_other_machine=self.request.moves)
+            resume_run(begun.folder, options, listener=self.hear, timeline=Timeline(), trial=self.request.trial)
         except (UsageError, CheckpointError) as error:
             # The machine is another one, or no checkpoint can be read. The run can still be trained from the start, but
             # in a new process, since TensorFlow has already been configured in this one.
@@ -146,9 +147,9 @@ class Job:
         send(self.pipe, number=self.request.number, event=event, **content)
 
 
-def _complete(known: tuple[Known, ...], identity: IdentityRecord, file: SpecFile) -> Known | None:
+def _complete(known: tuple[Known, ...], identity: IdentityRecord, file: SpecFile, *, moved: bool) -> Known | None:
     """Return the complete run that is the same as this one; if file times differ, compare the content of the data."""
-    candidates = complete(known)
+    candidates = complete(known, moved=moved)
     found = same_files(candidates, identity)
     if found is not None or not candidates:
         return found

@@ -68,12 +68,19 @@ def like(runs: tuple[Known, ...], identity: IdentityRecord) -> tuple[Known, ...]
     return tuple(known for known in runs if (known.spec, known.code) == (identity.spec, identity.code))
 
 
-def complete(runs: tuple[Known, ...]) -> tuple[Known, ...]:
-    """Return the runs that are complete, and exactly what a new run would give."""
+def complete(runs: tuple[Known, ...], *, moved: bool = False) -> tuple[Known, ...]:
+    """Return the runs that are complete, and exactly what a new run would give.
+
+    Args:
+        runs: The runs.
+        moved: Whether to return those, too, that were resumed on another kind of machine, as happens on a cluster.
+    """
     return tuple(
         known
         for known in runs
-        if known.record.status == "completed" and known.record.exact and known.record.weights_sha256 is not None
+        if known.record.status == "completed"
+        and (known.record.exact or moved)
+        and known.record.weights_sha256 is not None
     )
 
 

@@ -31,6 +31,7 @@ class Request:
         anew: Whether to train from the start although there is an interrupted run, because it cannot be resumed.
         trust_plugins: Whether to load the plugins of a run that was made elsewhere, if the config is in its folder.
         trial: The role of the run as a trial of a search; None for a run of a batch.
+        moves: Whether the run may go on, and be complete, on another kind of machine than it began on: on a cluster.
     """
 
     number: int
@@ -43,6 +44,7 @@ class Request:
     anew: bool = False
     trust_plugins: bool = False
     trial: Trial | None = None
+    moves: bool = False
 
     def line(self) -> bytes:
         """Return the request as one line."""

@@ -26,7 +26,7 @@ from dlrun.runs.fold_predictions import has_fold_predictions
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.interface import data_changes, read_decision
 from dlrun.runs.predictions import has_predictions
-from dlrun.runs.provenance.environment import differences
+from dlrun.runs.provenance.environment import differences, is_of_machine
 from dlrun.runs.query.catalog import find_run
 from dlrun.runs.record import DatasetRecord, RunRecord
 from dlrun.runs.removal import refuse_removed
@@ -81,11 +81,12 @@ def resume(  # noqa: PLR0913  an option each, by keyword
 
 @dataclass(frozen=True)
 class ResumeOptions:
-    """How to go on with a run; see `resume`."""
+    """How to go on with a run; see `resume`. `allow_other_machine` allows a change of the machine, but no other."""
 
     overrides: tuple[str, ...] = ()
     allow_changes: bool = False
     trust_plugins: bool = False
+    allow_other_machine: bool = False
 
 
 def resume_run(
@@ -126,10 +127,15 @@ def resume_run(
         announce_lost_decision(session, record, file)
         setup = assemble_run(file, session)
         # The environment on record is the chief's: another worker's machine may have another name for its CPU.
-        is_exact = not cluster.is_chief or check_environment(folder, setup, allow_changes=options.allow_changes)
+        changed = check_environment(folder, setup, options) if cluster.is_chief else ()
         if overrides:
             check_length(setup, folder)
-        changes: dict[str, Any] = {"resumed": record.resumed + 1, "exact": record.exact and is_exact}
+        changes: dict[str, Any] = {"resumed": record.resumed + 1, "exact": record.exact and not changed}
+        if cluster.is_chief and not setup.is_exact:
+            changes["exact"] = False
+        if changed:
+            changes["environment_changes"] = tuple(dict.fromkeys((*record.environment_changes, *changed)))
+            session.listener(Note("warning", f"the run goes on, and is no longer exact: {'; '.join(changed)}"))
         if overrides:
             changes["identity"] = None  # it is no longer the run that was asked for at its start
         with _own_folder(session, file) as own:
@@ -231,32 +237,32 @@ def check_length(setup: TrainingSetup, folder: RunFolder) -> None:
         )
 
 
-def check_environment(folder: RunFolder, setup: TrainingSetup, *, allow_changes: bool) -> bool:
+def check_environment(folder: RunFolder, setup: TrainingSetup, options: ResumeOptions) -> tuple[str, ...]:
     """Check that nothing has changed that could change a bit of the result.
 
     Returns:
-        Whether that is so, and the device computes exactly; if not, the change is allowed.
+        What has changed, if that is allowed.
 
     Raises:
         UsageError: Something has changed, and that is not allowed.
     """
     record = folder.read_record()
     if record.dataset is None:
-        return True  # it ended before the data was loaded: nothing has been computed yet
-    changed = [
-        f"{key} was {before}, and is {after}"
-        for key, before, after in differences(record.environment, setup.environment())
-    ]
+        return ()  # it ended before the data was loaded: nothing has been computed yet
+    differing = list(differences(record.environment, setup.environment()))
+    changed = [f"{key} was {before}, and is {after}" for key, before, after in differing]
+    is_other_machine = all(is_of_machine(key) for key, _, _ in differing)
     changes = data_changes(folder, DatasetRecord.of(setup.dataset), setup.interface())
     if changes:
         changed.append(f"{setup.spec.dataset.data_label(setup.dataset)} has changed: {'; '.join(changes)}")
-    if changed and not allow_changes:
+    is_allowed = options.allow_changes or (options.allow_other_machine and is_other_machine and not changes)
+    if changed and not is_allowed:
         raise UsageError(
             f"the environment is not the one that {record.id} was trained in: {'; '.join(changed)}",
             expected="the same environment, for a result that is exact to the bit",
             hint="--allow-changes resumes anyway; run.json then says that the run is not exact",
         )
-    return setup.is_exact and not changed
+    return tuple(changed)
 
 
 def complete_trial(

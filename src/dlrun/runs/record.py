@@ -320,6 +320,7 @@ class RunRecord(_Group):
         throughput: Training examples per second, over the whole run.
         weights_sha256: The sha256 of the bytes of all model variables after the last step, in model order.
         exact: Whether a resumed run equals an uninterrupted one to the bit.
+        environment_changes: Why it does not: what had changed in the environment when it was resumed.
         resumed: How often the run was resumed.
         ensemble: The runs that it was joined from, if it is an ensemble.
         search: The search that trained it, if it is a trial; it may then lack scores of other splits than validation.
@@ -366,6 +367,7 @@ class RunRecord(_Group):
     throughput: float | None = None
     weights_sha256: str | None = None
     exact: bool = True
+    environment_changes: tuple[str, ...] = ()
     resumed: Count = 0
     ensemble: EnsembleRecord | None = None
     search: TrialRecord | None = None

@@ -132,10 +132,10 @@ def _train(source: TrialSource, wanted: SearchOptions, limit: _Limit, *, listene
         listener(BatchStarted((), what="search", headline=source.headline))
     else:
         specs, placement = [source.plan.base.spec], wanted.placement
-        request = BackendRequest(placement, specs, (wanted.config,), wanted.jobs, wanted.runs_dir, listener)
+        request = BackendRequest(placement, specs, (wanted.config,), wanted.jobs, wanted.runs_dir, listener=listener)
         with open_backend(request) as backend:
             slots = str(backend.slots)
-            listener(BatchStarted((), slots, str(placement), what="search", headline=source.headline))
+            listener(BatchStarted((), slots, str(backend), what="search", headline=source.headline))
             _train_on(backend, source, wanted, limit, listener=listener)
     if source.signal is not None:
         return "interrupted"

@@ -81,7 +81,7 @@ def _of_spec(spec: Spec) -> str:
 
 def _of_code(file: SpecFile) -> str:
     plugins = [Path(plugin) for plugin in file.spec.plugins]
-    parts: dict[str, Any] = {"versions": provenance.versions(), "dlrun": _own_source()}
+    parts: dict[str, Any] = {"versions": provenance.versions(), "dlrun": own_source()}
     parts["plugins"] = [sha256(plugin.read_bytes()).hexdigest() for plugin in plugins]
     # Git runs only in a folder that is trusted, because the settings of a repository can run programs.
     if file.trust.repository:
@@ -95,7 +95,7 @@ def _of_repository(folder: Path) -> tuple[Any, str]:
 
 
 @functools.cache
-def _own_source() -> str:
+def own_source() -> str:
     """Return a digest of dlrun's source; the version alone does not change during development."""
     package, digest = Path(__file__).parents[1], sha256()
     for path in sorted(package.rglob("*.py")):

@@ -30,6 +30,11 @@ class Placement:
     cpus_per_run: float | None = None
     origin: str = ""
 
+    @property
+    def is_cluster(self) -> bool:
+        """Whether it has several machines, between which a run may move."""
+        return self.on != "local"
+
     def __str__(self) -> str:
         """Return the backend, and the reason if it was chosen by a file."""
         return f"{self.on} ({self.origin})" if self.origin else self.on
@@ -49,6 +54,7 @@ class BackendRequest:
         configs: The config files, which the runs read again where they are trained.
         jobs: How many runs train at a time; None for what suits the backend.
         runs_dir: The folder for runs.
+        since: When a run must have started to count as one of these, in seconds since 1970; 0: any time.
         listener: Receives warnings of the backend itself.
     """
 
@@ -57,6 +63,7 @@ class BackendRequest:
     configs: Sequence[Path] = ()
     jobs: int | None = None
     runs_dir: Path = RUNS_DIR
+    since: float = 0.0
     listener: BatchListener = unheard
 
 

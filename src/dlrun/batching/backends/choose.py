@@ -9,9 +9,9 @@ from dlrun.batching.backends.local import check_local, open_local
 from dlrun.errors import UsageError
 from dlrun.names import nearest
 
-BACKENDS = {"local": "this machine"}
+BACKENDS = {"local": "this machine", "ray": "a Ray cluster; ray://HOST:PORT for one elsewhere"}
 """Every value of `--on` without its address, and what it is."""
-_WITH_ADDRESS: tuple[str, ...] = ()
+_WITH_ADDRESS = ("ray",)
 """Those that may have an address."""
 
 
@@ -26,6 +26,10 @@ def check_placement(placement: Placement, *, jobs: int | None) -> None:
         UsageError: There is no such backend, an option means nothing for it, or what it needs is not installed.
     """
     match name_of(placement.on):
+        case "ray":
+            from dlrun.batching.backends.on_ray.backend import check_ray
+
+            check_ray(placement, jobs=jobs)
         case _:
             check_local(placement, jobs=jobs)
 
@@ -41,6 +45,10 @@ def open_backend(request: BackendRequest) -> AbstractContextManager[Backend]:
         RunError: It cannot be reached, or one of its machines lacks what the runs need.
     """
     match name_of(request.placement.on):
+        case "ray":
+            from dlrun.batching.backends.on_ray.backend import open_ray
+
+            return open_ray(request)
         case _:
             return open_local(request)
 

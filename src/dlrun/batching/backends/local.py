@@ -6,12 +6,12 @@ import select
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, Any
 
-from dlrun.batching.backends.backend import BackendRequest, Placement
+from dlrun.batching.backends.backend import LOCAL, BackendRequest, Placement
 from dlrun.batching.backends.slots import LocalSlots, check_jobs, make_slots
 from dlrun.batching.messages import Lines, Request
 from dlrun.errors import RunError, UsageError
@@ -92,12 +92,16 @@ class LocalCrew:
 
 
 @contextmanager
-def crew_started() -> Iterator[LocalCrew]:
-    """Start the process; after the block neither it nor any of its runs is alive."""
+def crew_started(environment: Mapping[str, str] | None = None) -> Iterator[LocalCrew]:
+    """Start the process; after the block neither it nor any of its runs is alive.
+
+    Args:
+        environment: Additional variables for it.
+    """
     with tempfile.TemporaryFile() as errors, answer_pipe() as answer:
         process = subprocess.Popen(  # noqa: S603  dlrun itself, without a shell
             python_command("-m", _MODULE, answer.argument),
-            env=python_environment(),
+            env=python_environment(environment),
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,  # libraries may print there; messages have a pipe of their own
             stderr=errors,
@@ -123,7 +127,7 @@ class LocalBackend:
 
     def __str__(self) -> str:
         """Return its name."""
-        return "local"
+        return LOCAL.on
 
     def crew(self) -> AbstractContextManager[LocalCrew]:
         """Start the process that forks the runs."""

@@ -11,6 +11,13 @@ from dlrun.runs.provenance import machine as provenance
 
 _SWITCHES = ("TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA", "XLA_FLAGS", "TF_XLA_FLAGS", "NVIDIA_TF32_OVERRIDE")
 """Environment variables that change the arithmetic of TensorFlow."""
+_OF_MACHINE = ("device", "cpu", "cpu features", "cores")
+
+
+def is_of_machine(key: str) -> bool:
+    """Return whether a key of the environment tells one machine from another, and nothing about what is installed."""
+    return key in _OF_MACHINE or key.endswith(" threads")
+
 
 _ADDED_SWITCHES = ("TF_DETERMINISTIC_OPS",)
 """Further ones, which are recorded only where they are set: earlier runs have no record of them."""

@@ -68,6 +68,16 @@ def is_own(folder: RunFolder, *, spec: bytes | None = None) -> bool:
     return any(hmac.compare_digest(found.encode(), expected.encode()) for found in _lines(folder))
 
 
+def answer_challenge(text: str) -> str:
+    """Return a digest of a text that only this user can make: two machines that return the same share the secret.
+
+    Args:
+        text: A text that was chosen for this question.
+    """
+    secret = make_secret().value
+    return "" if secret is None else hmac.new(secret, b"challenge " + text.encode(), digestmod="sha256").hexdigest()
+
+
 def _has_planted_link(folder: RunFolder) -> bool:
     """Return whether another user has put a link into the run folder.
 
