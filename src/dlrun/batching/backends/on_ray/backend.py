@@ -17,7 +17,7 @@ from dlrun.batching.backends.on_ray import probe
 from dlrun.batching.backends.on_ray.crew import RayCrew, ray_crew
 from dlrun.batching.backends.on_ray.nodes import Answers, question_for, token_written
 from dlrun.batching.backends.on_ray.probe import Question, answer_question
-from dlrun.batching.backends.on_ray.slots import Needs, NodeResources, RaySlots
+from dlrun.batching.backends.on_ray.slots import Needs, RaySlots, nodes_alive
 from dlrun.batching.state import RunWarned
 from dlrun.errors import RunError, UsageError
 
@@ -102,13 +102,6 @@ def open_ray(request: BackendRequest) -> Iterator[RayBackend]:
         yield RayBackend(slots, needs, question, _description(request.placement, needs))
 
 
-def nodes_alive() -> list[NodeResources]:
-    """Return the nodes of the cluster that are alive."""
-    import ray
-
-    return [NodeResources.of(node) for node in ray.nodes() if node["Alive"]]
-
-
 def _description(placement: Placement, needs: Needs) -> str:
     gpus = f" and {needs.gpus:g} GPU" if needs.gpus else ""
     return f"{placement}; {needs.cpus:g} CPU{gpus} for each run"
@@ -176,6 +169,18 @@ class _Connection:
                 hint="ray start --head starts one on this machine; ray status shows one that is up",
             ) from error
         self._is_mine = True
+        _silence()
+
+
+def _silence() -> None:
+    """Keep Ray from printing to stdout what it hears of nodes and workers: the engine reports what matters of that.
+
+    `log_to_driver=False` covers what workers print, but not what Ray reports of a node that has died. There is no
+    public switch for that in Ray 2.60.
+    """
+    from ray._private import worker
+
+    worker._worker_logs_enabled = False  # noqa: SLF001
 
 
 def _ask(question: Question, needs: Needs) -> Answers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -14,13 +15,15 @@ from typing import Any
 from dlrun.batching.backends.backend import ANY_GPU
 from dlrun.batching.backends.on_ray.mailbox import Mailbox
 from dlrun.batching.backends.on_ray.probe import Question
-from dlrun.batching.backends.on_ray.slots import Needs
+from dlrun.batching.backends.on_ray.slots import Needs, nodes_alive
 from dlrun.batching.backends.on_ray.work import Task, ended, train_task
 from dlrun.batching.messages import Request
 
 _TAKE_SECONDS = 0.2
 """How often to look for progress; the end of a run is heard at once."""
 _ANSWER_SECONDS = 5.0
+_AVOIDED_SECONDS = 300.0
+"""How long no run is sent to a node that could not start one, if there are others."""
 _GRACE_SECONDS = 30.0
 """How long runs may take to stop if the batch ends early."""
 
@@ -60,6 +63,7 @@ class RayCrew:
         self._going: dict[Any, _Going] = {}
         self._signals: tuple[int, ...] = ()
         self._taken_at = 0.0
+        self._broken: dict[str, float] = {}
 
     def start(self, request: Request) -> None:
         """Request a run; its progress and its end arrive as messages."""
@@ -69,7 +73,12 @@ class RayCrew:
             absolute = replace(absolute, config=_relative(request.config))
         task = Task(absolute.line(), attempt, folder, self._question.environment)
         gpus = self._needs.gpus if request.gpu == ANY_GPU else 0
-        work = self._work.options(num_cpus=self._needs.cpus, num_gpus=gpus, name=f"dlrun run {request.number}")
+        work = self._work.options(
+            num_cpus=self._needs.cpus,
+            num_gpus=gpus,
+            name=f"dlrun run {request.number}",
+            scheduling_strategy=self._preferred_node(),
+        )
         self._going[work.remote(task, self._mailbox)] = _Going(request, attempt)
 
     def signal(self, number: int) -> None:
@@ -111,6 +120,19 @@ class RayCrew:
         for ref in self._going:
             self._ray.cancel(ref, force=True, recursive=False)
 
+    def _preferred_node(self) -> Any:
+        """Return where to start a run: anywhere, or rather on a node that is not known to be broken."""
+        now = time.monotonic()
+        self._broken = {node: until for node, until in self._broken.items() if until > now}
+        if not self._broken:
+            return "DEFAULT"
+        sound = [node for node in nodes_alive() if node.room(self._needs.cpus, 0.0) and node.id not in self._broken]
+        if not sound:
+            return "DEFAULT"
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        return NodeAffinitySchedulingStrategy(random.choice(sound).id, soft=True)  # noqa: S311  no secret
+
     def _take(self) -> list[dict[str, Any]]:
         """Leave the signals in the mailbox, and return the messages of the tasks that are going."""
         self._taken_at = time.monotonic()
@@ -141,6 +163,8 @@ class RayCrew:
             return ended(request, "failed", reason=_last_line(error), code=1)
         except exceptions.RayError as error:
             return ended(request, "lost", reason=_loss(error), code=1)
+        for node in (each["node"] for each in found if "node" in each):
+            self._broken[node] = time.monotonic() + _AVOIDED_SECONDS
         return found
 
 

@@ -110,6 +110,8 @@ class Answers:
                 expected="a folder that all nodes and this machine share",
                 hint="--runs-dir names one on shared storage, mounted at the same place on every node",
             )
+        if full := [f"{each['node']} ({each['scratch']})" for each in self.nodes if each["scratch"]]:
+            raise RunError(f"there is no room for temporary files on {_listed(full)}", expected="1 MiB, or TMPDIR set")
         own = answer_challenge(self.question.challenge)
         if strange := [each["node"] for each in self.nodes if each["secret"] != own]:
             raise RunError(

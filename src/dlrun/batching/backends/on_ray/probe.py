@@ -10,6 +10,7 @@ import hashlib
 import os
 import platform
 import socket
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,8 +43,8 @@ def answer_question(question: Question) -> dict[str, Any]:
         question: What to look for.
 
     Returns:
-        `node`, `time`, `versions`, `source` (a digest of dlrun, empty without dlrun), `storage`, `files` and `secret`;
-        the last three name a problem or are the answer.
+        `node`, `time`, `versions`, `source` (a digest of dlrun, empty without dlrun), `secret`, and what is wrong with
+        `storage`, `scratch` (the folder for temporary files) and `files`.
     """
     os.environ.update(dict(question.environment))
     found: dict[str, Any] = {"node": socket.gethostname(), "versions": {"python": platform.python_version()}}
@@ -58,6 +59,7 @@ def answer_question(question: Question) -> dict[str, Any]:
         found["versions"], found["source"] = versions(), own_source()
         found["secret"] = answer_challenge(question.challenge)
     found["storage"] = _storage_problem(*question.token)
+    found["scratch"] = _scratch_problem()
     found["files"] = [path for path, digest in question.files if _digest(question.folder, path) != digest]
     found["time"] = time.time()
     return found
@@ -77,6 +79,16 @@ def _storage_problem(path: str, content: str) -> str:
         return "does not see it"
     except OSError as error:
         return f"cannot use it: {error.strerror or error}"
+    return ""
+
+
+def _scratch_problem() -> str:
+    """Return why this node has no room for temporary files; empty if it has."""
+    try:
+        with tempfile.TemporaryFile() as file:
+            file.write(bytes(1 << 20))
+    except OSError as error:
+        return error.strerror or str(error)
     return ""
 
 

@@ -39,6 +39,13 @@ class NodeResources:
         return min(rooms)
 
 
+def nodes_alive() -> list[NodeResources]:
+    """Return the nodes of the cluster that are alive."""
+    import ray
+
+    return [NodeResources.of(node) for node in ray.nodes() if node["Alive"]]
+
+
 @dataclass(frozen=True)
 class Needs:
     """What each run gets: `gpus` only if it may use one."""

@@ -120,7 +120,8 @@ def train_task(task: Task, mailbox: Any) -> list[dict[str, Any]]:
         # What starts the runs is broken here, as on a node without space or memory; it may work on another one.
         _worker.forget()
         reason = error.what if isinstance(error, RunError) else str(error)
-        return ended(request, "lost", reason=f"{socket.gethostname()}: {reason}", code=1)
+        node = ray.get_runtime_context().get_node_id()
+        return ended(request, "lost", reason=f"{socket.gethostname()}: {reason}", node=node, code=1)
 
 
 def follow(crew: LocalCrew, request: Request, link: Link) -> list[dict[str, Any]]:
