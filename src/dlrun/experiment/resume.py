@@ -130,9 +130,8 @@ def resume_run(
         changed = check_environment(folder, setup, options) if cluster.is_chief else ()
         if overrides:
             check_length(setup, folder)
-        changes: dict[str, Any] = {"resumed": record.resumed + 1, "exact": record.exact and not changed}
-        if cluster.is_chief and not setup.is_exact:
-            changes["exact"] = False
+        is_exact = not changed and (setup.is_exact or not cluster.is_chief)
+        changes: dict[str, Any] = {"resumed": record.resumed + 1, "exact": record.exact and is_exact}
         if changed:
             changes["environment_changes"] = tuple(dict.fromkeys((*record.environment_changes, *changed)))
             session.listener(Note("warning", f"the run goes on, and is no longer exact: {'; '.join(changed)}"))
