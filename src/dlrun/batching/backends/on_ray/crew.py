@@ -31,7 +31,7 @@ Work = Callable[[Task, Any], list[dict[str, Any]]]
 
 
 @dataclass
-class _Going:
+class _RunTask:
     """A task of a run: its request, the number of the attempt, and whether it was heard to have a folder."""
 
     request: Request
@@ -60,7 +60,7 @@ class RayCrew:
         # A worker process serves many runs one after the other, and imports TensorFlow for the first of them.
         self._work = ray.remote(max_retries=0, max_calls=0)(work)
         self._attempts = itertools.count(1)
-        self._going: dict[Any, _Going] = {}
+        self._going: dict[Any, _RunTask] = {}
         self._signals: tuple[int, ...] = ()
         self._taken_at = 0.0
         self._broken: dict[str, float] = {}
@@ -79,7 +79,7 @@ class RayCrew:
             name=f"dlrun run {request.number}",
             scheduling_strategy=self._preferred_node(),
         )
-        self._going[work.remote(task, self._mailbox)] = _Going(request, attempt)
+        self._going[work.remote(task, self._mailbox)] = _RunTask(request, attempt)
 
     def signal(self, number: int) -> None:
         """Send a signal to every run; those that wait for a node never start."""
@@ -149,7 +149,7 @@ class RayCrew:
                 found.append(message)
         return found
 
-    def _result(self, ref: Any, going: _Going) -> list[dict[str, Any]]:
+    def _result(self, ref: Any, going: _RunTask) -> list[dict[str, Any]]:
         """Return the last messages of a task that has ended in some way."""
         exceptions, request = self._ray.exceptions, going.request
         try:
