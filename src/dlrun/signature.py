@@ -71,6 +71,14 @@ class Continuous:
 
 
 @dataclass(frozen=True)
+class PixelRange:
+    """The features of a black and of a white pixel, for each channel of an image."""
+
+    black: tuple[float, ...]
+    white: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Features:
     """The features of one example, as the model receives them (after `preprocess`).
 
@@ -84,6 +92,8 @@ class Features:
             None if it is not known which features are continuous, as before the data is loaded.
         members: For an ensemble, the features of each member, which lie flattened one after the other in a vector;
             empty if all members have these same features.
+        pixel_range: Features of a black and of a white pixel (kind `image` only). None if they are not known, as before
+            the data is loaded.
     """
 
     kind: FeatureKind
@@ -92,6 +102,7 @@ class Features:
     embedded: tuple[Embedded, ...] = ()
     continuous: tuple[Continuous, ...] | None = field(default=None, compare=False)
     members: tuple[Features, ...] = ()
+    pixel_range: PixelRange | None = field(default=None, compare=False)
 
     @property
     def size(self) -> int:

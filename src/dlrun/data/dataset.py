@@ -7,7 +7,7 @@ import glob
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
@@ -73,6 +73,13 @@ class Dataset:
         """Return the description of the dataset without its examples."""
         sizes = {name: len(split) for name, split in self.splits.items()}
         return Description(self.features, self.target, sizes, self.left_out)
+
+    def with_pixel_range(self) -> Dataset:
+        """Return the dataset whose features tell which of them are black and white, if they are those of images."""
+        if self.features.kind != "image":
+            return self
+        found = self.preprocess.pixel_range(self.splits["train"].features)
+        return replace(self, features=replace(self.features, pixel_range=found))
 
     @property
     def names_sha256(self) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlrun.data.continuous import continuous_of, sample_rows
-from dlrun.signature import Continuous
+from dlrun.signature import Continuous, PixelRange
 
 if TYPE_CHECKING:
     import keras
@@ -59,6 +59,10 @@ class Preprocess(abc.ABC):
 
     def white(self, stored: Array) -> float | None:  # noqa: ARG002  for subclasses
         """Return the stored value of a white pixel, if the examples could be read from image files."""
+        return None
+
+    def pixel_range(self, stored: Array) -> PixelRange | None:  # noqa: ARG002  for subclasses
+        """Return the features of a black and of a white pixel, for stored images; None if they are not known."""
         return None
 
 
@@ -162,6 +166,20 @@ class ArrayPreprocess(Preprocess):
         starts = range(0, len(stored), _ROWS_AT_ONCE)
         largest = max(float(stored[start : start + _ROWS_AT_ONCE].max()) for start in starts)
         return next((white for white in (1.0, 255.0) if largest <= white), None)
+
+    def pixel_range(self, stored: Array) -> PixelRange | None:
+        """Return the features of a black and of a white pixel: of 0, and of the value that `white` returns.
+
+        Args:
+            stored: Stored images of the training split.
+        """
+        white, channels = self.white(stored), stored.shape[-1]
+        if white is None:
+            return None
+        ends = (np.zeros(channels), np.full(channels, white * self.scale))
+        if self.mean:
+            ends = tuple((end - np.array(self.mean)) / np.sqrt(self.variance) for end in ends)
+        return PixelRange(*(tuple(end.tolist()) for end in ends))
 
 
 def measure_columns(features: npt.NDArray[Any], *, scale: float = 1.0) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -320,6 +320,8 @@ def _portable(spec: Spec, folder: RunFolder) -> dict[str, Any]:
         place = plain["dataset"][key]
         if isinstance(place, str):
             plain["dataset"][key] = str(Path(place).expanduser().absolute())
+    for key, path in spec.model.files().items():
+        plain["model"][key] = str(Path(path).expanduser().absolute())
     if spec.tracking is not None:
         plain["tracking"] = spec.tracking.absolute().plain()
     copies = []

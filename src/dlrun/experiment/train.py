@@ -24,6 +24,7 @@ from dlrun.experiment.report import keep_predictions
 from dlrun.experiment.session import Scores, Session, TrainingResult, open_session
 from dlrun.experiment.slices import SliceValues, collect_predictions, read_slice_values, slice_predictions, tell_gaps
 from dlrun.experiment.track import prepare_tracker
+from dlrun.experiment.transfer.initialize import initialize
 from dlrun.experiment.trial import Trial, keep_costs
 from dlrun.runs import RUNS_DIR
 from dlrun.runs.compare.baseline import WHAT_TO_TRY, is_forecast
@@ -46,6 +47,7 @@ from dlrun.training.progress.events import (
 from dlrun.training.progress.timeline import Timeline
 
 if TYPE_CHECKING:
+    from dlrun.training.checkpoints.choosing import Restored
     from dlrun.training.loop import Trainer
     from dlrun.training.setup import TrainingSetup
 
@@ -176,13 +178,21 @@ def train_assembled(setup: TrainingSetup, run: Session, *, goes_on_from: RunFold
     """
     scored = setup if run.trial is None else setup.without_test()
     try:
+        restored = None if goes_on_from is None else find_newest(setup, goes_on_from, run)
+        if restored is None:
+            initialize(setup, run)
+        else:
+            from dlrun.training.restoring import assign_model
+
+            # The steps are chosen with the weights that they will go on with: frozen ones may be computed ahead.
+            assign_model(setup.compiled.model, restored.checkpoint)
         start_layers(setup, run)
         # Now and not at the end: the files are still those that the examples were read from, and a wrong name of a
         # column ends the run before it is trained.
         columns = read_slices(scored, run)
         trainer = choose_steps(setup, run)
         if goes_on_from is not None:
-            restore_newest(trainer, setup, goes_on_from)
+            restore_newest(trainer, restored)
         reason = train_to_end(trainer, setup, run)
         weights, restored = restore_final(setup, run)
         scored = decide(scored, run, checkpoint=restored)
@@ -229,14 +239,19 @@ def choose_steps(setup: TrainingSetup, run: Session) -> Trainer:
     return Trainer(setup.job(run.folder, chosen.steps), stop=run.stop, listener=run.listener)
 
 
-def restore_newest(trainer: Trainer, setup: TrainingSetup, folder: RunFolder) -> None:
-    """Go back to the newest sound checkpoint of a run, or to the beginning if none was written."""
+def find_newest(setup: TrainingSetup, folder: RunFolder, run: Session) -> Restored | None:
+    """Read the newest sound checkpoint of a run; return None if none was written."""
     from dlrun.training.restoring import read_newest
 
-    restored = read_newest(setup, folder, trainer.listener)
+    restored = read_newest(setup, folder, run.listener)
     # Each worker reads the checkpoints by itself: all of them have to find the same one sound.
     found = restored.name if restored is not None else "none"
     setup.replicas.check_alike("newest checkpoint", sha256(found.encode()).hexdigest())
+    return restored
+
+
+def restore_newest(trainer: Trainer, restored: Restored | None) -> None:
+    """Go back to a checkpoint, or to the beginning if none was written."""
     if restored is None:
         trainer.listener(
             Note("resume", "no checkpoint was written before the run ended: training starts from the beginning")

@@ -7,6 +7,7 @@ from dlrun.models import autoencoder, cnn, linear, mlp, realmlp, sequential, tab
 from dlrun.models.ensemble import network  # noqa: F401
 from dlrun.models.head import head
 from dlrun.models.model import Model, models
+from dlrun.models.pretrained import pretrained  # noqa: F401
 from dlrun.models.recurrent import gru, lstm, rnn  # noqa: F401
 
 __all__ = ["Model", "head", "models"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dlrun.component import Component, FieldProblem
@@ -77,6 +77,22 @@ class Model(Component, abc.ABC):
         The dense layer is a logistic or softmax regression for the training split, and is not trained further.
         """
         return None
+
+    def backbone_layers(self, core: keras.Model) -> tuple[keras.Layer, ...]:
+        """Return the layers that another task can use, too, from input to output: all but the output layer.
+
+        Args:
+            core: What `build` has returned.
+        """
+        return tuple(layer for layer in core.layers if layer.name != "head")
+
+    def backbone_layer_names(self) -> tuple[str, ...]:
+        """Return the names of these layers, as far as they are known before the model is built."""
+        return ()
+
+    def files(self) -> Mapping[str, str]:
+        """Return the files of the user that a training reads for the model, by the key that names each."""
+        return {}
 
     def rate_schedule(self) -> Schedule | None:
         """Return how the rates of all dropout layers change during training; None if they are constant."""

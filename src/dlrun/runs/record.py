@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dlrun.decision import Decision
 from dlrun.errors import RunError
+from dlrun.runs.records.initialization import InitializationRecord
 from dlrun.scoring.slices import ColumnSlices
 from dlrun.system.disk import disk, explained
 
@@ -322,6 +323,7 @@ class RunRecord(_Group):
         exact: Whether a resumed run equals an uninterrupted one to the bit.
         environment_changes: Why it does not: what had changed in the environment when it was resumed.
         resumed: How often the run was resumed.
+        initialization: What its model started from besides random weights, such as a parent run.
         ensemble: The runs that it was joined from, if it is an ensemble.
         search: The search that trained it, if it is a trial; it may then lack scores of other splits than validation.
         costs: What its model costs, if a search asked for it: `seconds_per_example` of a prediction, in batches, and
@@ -369,6 +371,7 @@ class RunRecord(_Group):
     exact: bool = True
     environment_changes: tuple[str, ...] = ()
     resumed: Count = 0
+    initialization: tuple[InitializationRecord, ...] = ()
     ensemble: EnsembleRecord | None = None
     search: TrialRecord | None = None
     costs: dict[str, float] = {}

@@ -31,7 +31,7 @@ from dlrun.spec.types import Spec
 
 def identify(file: SpecFile) -> IdentityRecord:
     """Return the identity of a run, which determines its result, before the run exists."""
-    return IdentityRecord(spec=_of_spec(file.spec), code=_of_code(file), data=_of_places(file.spec.dataset.places()))
+    return IdentityRecord(spec=_of_spec(file.spec), code=_of_code(file), data=_of_places((*file.spec.dataset.places(), *_model_files(file.spec))))
 
 
 def identify_fold(spec: Spec, whole: IdentityRecord) -> IdentityRecord:
@@ -75,8 +75,14 @@ def _of_spec(spec: Spec) -> str:
     }
     for key in spec.dataset.place_keys:
         sections["dataset"].pop(key, None)
+    for key in spec.model.files():
+        sections["model"].pop(key, None)
     # Plugins count by their content, which is part of the code, and not by their path.
     return _digest({**plain, **sections, "plugins": None})
+
+
+def _model_files(spec: Spec) -> tuple[Path, ...]:
+    return tuple(Path(path).expanduser() for path in spec.model.files().values())
 
 
 def _of_code(file: SpecFile) -> str:

@@ -26,7 +26,7 @@ from dlrun.spec.decision import DecisionRule
 from dlrun.spec.folds import as_of_section, division_problem, first_fold, parse_folds, twice_problems
 from dlrun.spec.search.section import SearchSection
 from dlrun.spec.sections import METRICS, OPTIONAL, SECTIONS, parse_component, parse_section
-from dlrun.spec.trust import OWN, Trust, refuse_reach, trust_in, without_tracker
+from dlrun.spec.trust import OWN, Trust, refuse_model_files, refuse_reach, trust_in, without_tracker
 from dlrun.spec.types import Draft, EvaluationKeys, Spec, Training
 from dlrun.spec.validate import correct_keys, shown, validate
 from dlrun.system.paths import absent, locate, unreadable
@@ -209,6 +209,11 @@ class _SpecParser:
 
         A spec with folds is checked as that of its first fold.
         """
+        if draft.model is not None:
+            if trust.looks_at_data and not trust.data:
+                refuse_model_files(draft.model, self.document)
+            must_exist = trust.trains and not trust.is_stored
+            draft = replace(draft, model=self.located_model(draft.model, must_exist=must_exist))
         description, asked = None, draft
         if not trust.looks_at_data:
             # Without a dataset, no check can open its files.
@@ -244,6 +249,21 @@ class _SpecParser:
             elif key in dataset.path_keys and self.data_error is None:
                 self.data_error = absent(f"dataset.{key}", path, beside=self.path.parent)
         return dataset.model_copy(update=found) if found else dataset
+
+    def located_model(self, model: Model, *, must_exist: bool) -> Model:
+        """Return the model with paths that are relative to the working directory.
+
+        A trained model does not need its files any more, and neither does a run that has a checkpoint.
+        """
+        found = {}
+        for key, path in model.files().items():
+            place = locate(path, beside=self.path.parent)
+            if place is not None:
+                found[key] = place.path
+                self.notes += [f"{key}: {place.note}"] if place.note else []
+            elif must_exist and self.data_error is None:
+                self.data_error = absent(f"model.{key}", path, beside=self.path.parent)
+        return model.model_copy(update=found) if found else model
 
     def described(self, dataset: Source | None) -> Description | None:
         """Return the description of the data. An error in the data is kept until the spec is checked."""

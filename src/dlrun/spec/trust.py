@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from dlrun.data import Source
 from dlrun.errors import SpecError
+from dlrun.models import Model
 from dlrun.runs.enclosing import folder_around
 from dlrun.spec.types import Draft
 from dlrun.spec.validate import shown
@@ -91,12 +94,29 @@ def refuse_reach(dataset: Source, document: Node) -> None:
     Raises:
         SpecError: The spec chooses files. No file was opened.
     """
+    _refuse("dataset", {key: getattr(dataset, key) for key in dataset.reach_keys}, document)
+
+
+def refuse_model_files(model: Model, document: Node) -> None:
+    """Reject a spec from elsewhere whose model reads files, unless the user chose them with an override.
+
+    Args:
+        model: The model of the spec.
+        document: The document that it was parsed from.
+
+    Raises:
+        SpecError: The spec chooses files. No file was opened.
+    """
+    _refuse("model", model.files(), document)
+
+
+def _refuse(section: str, values: Mapping[str, Any], document: Node) -> None:
     problems = []
-    for key in dataset.reach_keys:
-        value, place = getattr(dataset, key), document.place_of(("dataset", key))
+    for key, value in values.items():
+        place = document.place_of((section, key))
         if value and place.origin != OVERRIDE:
-            what = f"this run was made elsewhere, so its dataset.{key} ({shown(value)}) needs confirmation"
-            problems.append(place.problem(what, hint=f"--set dataset.{key}=... with the value to use"))
+            what = f"this run was made elsewhere, so its {section}.{key} ({shown(value)}) needs confirmation"
+            problems.append(place.problem(what, hint=f"--set {section}.{key}=... with the value to use"))
     if problems:
         raise SpecError(problems)
 

@@ -6,7 +6,8 @@ Nothing else in dlrun uses them, so that an update of Keras (3.15) or TensorFlow
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -274,3 +275,57 @@ def _own_copy(variable: Any) -> Any:
     copies = tf.distribute.get_strategy().experimental_local_results(getattr(variable, "value", variable))
     replica = tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group)
     return copies[replica % len(copies)]
+
+
+@contextmanager
+def fresh_names() -> Iterator[None]:
+    """Number the layers that Keras names by itself from 1 inside the block, as in a new process.
+
+    Some networks of `keras.applications` leave names to Keras. The public `clear_session` also forgets everything else.
+    """
+    from keras.src.backend.common import global_state
+
+    before = global_state.get_global_attribute("object_name_uids")
+    global_state.set_global_attribute("object_name_uids", None)
+    try:
+        yield
+    finally:
+        global_state.set_global_attribute("object_name_uids", before)
+
+
+def unallocated() -> AbstractContextManager[Any]:
+    """Return a context in which layers are built without memory for their weights.
+
+    Keras has no public way to build a large model only to look at its layers.
+    """
+    from keras.src.backend.common.stateless_scope import StatelessScope
+
+    return StatelessScope()
+
+
+def requested_weights(build: Callable[[], Any]) -> dict[str, Any]:
+    """Return the arguments with which a function of `keras.applications` would download its weights.
+
+    Keras publishes the names and hashes of the files nowhere else. Nothing is downloaded.
+
+    Args:
+        build: Calls the function.
+    """
+    from keras.src.utils import file_utils
+
+    class Asked(Exception):
+        pass
+
+    def refuse(fname: str, origin: str, **options: Any) -> None:
+        raise Asked({"fname": fname, "origin": origin, **options})
+
+    before = file_utils.get_file
+    file_utils.get_file = refuse
+    try:
+        build()
+    except Asked as asked:
+        found: dict[str, Any] = asked.args[0]
+        return found
+    finally:
+        file_utils.get_file = before
+    raise RuntimeError("the function did not ask for a file")

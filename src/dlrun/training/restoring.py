@@ -6,7 +6,7 @@ import keras
 
 from dlrun.runs.folder import RunFolder
 from dlrun.spec.types import Spec
-from dlrun.training.checkpoints.checkpoint import newest_valid
+from dlrun.training.checkpoints.checkpoint import Checkpoint, newest_valid
 from dlrun.training.checkpoints.choosing import Restored, check_step, read_wanted
 from dlrun.training.progress.events import WARNING, Listener, Note
 from dlrun.training.setup import TrainingSetup
@@ -37,6 +37,15 @@ def read_newest(setup: TrainingSetup, folder: RunFolder, listener: Listener) -> 
         )
     check_step(found.path, TrainingState.from_json(found.checkpoint.state.get("training", {})))
     return Restored(found.path.name, found.checkpoint)
+
+
+def assign_model(model: keras.Model, checkpoint: Checkpoint) -> None:
+    """Give a model the variables of a checkpoint, and leave its optimizer and metrics as they are.
+
+    Raises:
+        CheckpointError: The checkpoint belongs to another model.
+    """
+    assign_arrays(model, checkpoint.arrays, parts=MODEL)
 
 
 def restore_model(spec: Spec, model: keras.Model, folder: RunFolder, name: str, listener: Listener) -> str:

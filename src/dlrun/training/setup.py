@@ -237,7 +237,7 @@ def assemble(
     share_cores(int(shares.value), cores=usable_cores())
     replicas = make_replicas(device, cluster)
     with building_failures(), timeline.spent("data"):
-        dataset = dataset or _load(spec.dataset)
+        dataset = (dataset or _load(spec.dataset)).with_pixel_range()
     for note in (*file.notes, *dataset.notes):
         listener(Note("data", note))
     for warning in dataset.warnings:

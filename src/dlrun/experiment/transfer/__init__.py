@@ -1,0 +1,1 @@
+"""Start a run from earlier ones, and say and record what was taken from them."""

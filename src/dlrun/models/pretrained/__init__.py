@@ -1,0 +1,1 @@
+"""Networks of keras.applications as the first part of a model."""

@@ -1,0 +1,1 @@
+"""Start a model from weights that were learned before."""
