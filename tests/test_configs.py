@@ -58,6 +58,11 @@ def find_data(config: str, request: pytest.FixtureRequest, monkeypatch: pytest.M
         return (f"dataset.path={request.getfixturevalue('shared_data') / 'movie_reviews.csv'}",)
     if config.startswith("pm25"):
         return (f"dataset.path={request.getfixturevalue('shared_data') / 'beijing_pm25.csv'}",)
+    if config == "cifar_pretrained":
+        shared_folder: Path = request.getfixturevalue("shared_data")
+        weights = shared_folder / "pretrained" / "mobilenet_v2_0.35_imagenet_no_top.weights.h5"
+        # Small images, because the network is larger than that of any other config.
+        return (f"dataset.path={shared_folder / 'cifar10_images'}", f"model.weights={weights}", "dataset.size=[32,32]")
     if config.startswith("cifar"):
         return (f"dataset.path={request.getfixturevalue('shared_data') / 'cifar10_images'}",)
     if config.startswith("adult"):

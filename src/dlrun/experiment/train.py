@@ -194,8 +194,8 @@ def train_assembled(setup: TrainingSetup, run: Session, *, goes_on_from: RunFold
         if goes_on_from is not None:
             restore_newest(trainer, restored)
         reason = train_to_end(trainer, setup, run)
-        weights, restored = restore_final(setup, run)
-        scored = decide(scored, run, checkpoint=restored)
+        weights, final = restore_final(setup, run)
+        scored = decide(scored, run, checkpoint=final)
         scores = score_final(scored, run, columns)
         if run.trial is not None and run.trial.costs:
             keep_costs(scored, run.folder)

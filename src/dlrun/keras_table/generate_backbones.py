@@ -53,7 +53,9 @@ def table() -> dict[str, Any]:
 def text(table: Mapping[str, Any]) -> str:
     """Return the table as the text of its file, with one weights file per line for readable diffs."""
     lines = json.dumps(table, indent=1)
-    return re.sub(r"\{\n {5}\"arguments\"[^\]]*?\n {4}\}", lambda found: re.sub(r"\s*\n\s*", " ", found[0]), lines) + "\n"
+    return (
+        re.sub(r"\{\n {5}\"arguments\"[^\]]*?\n {4}\}", lambda found: re.sub(r"\s*\n\s*", " ", found[0]), lines) + "\n"
+    )
 
 
 def backbone_name(function: str) -> str:

@@ -31,7 +31,11 @@ from dlrun.spec.types import Spec
 
 def identify(file: SpecFile) -> IdentityRecord:
     """Return the identity of a run, which determines its result, before the run exists."""
-    return IdentityRecord(spec=_of_spec(file.spec), code=_of_code(file), data=_of_places((*file.spec.dataset.places(), *_model_files(file.spec))))
+    return IdentityRecord(
+        spec=_of_spec(file.spec),
+        code=_of_code(file),
+        data=_of_places((*file.spec.dataset.places(), *_model_files(file.spec))),
+    )
 
 
 def identify_fold(spec: Spec, whole: IdentityRecord) -> IdentityRecord:

@@ -300,7 +300,8 @@ def unallocated() -> AbstractContextManager[Any]:
     """
     from keras.src.backend.common.stateless_scope import StatelessScope
 
-    return StatelessScope()
+    scope: AbstractContextManager[Any] = StatelessScope()
+    return scope
 
 
 def requested_weights(build: Callable[[], Any]) -> dict[str, Any]:

@@ -50,7 +50,9 @@ def fetch(name: _Name, data_dir: _DataDir = None, *, as_json: AsJson = False) ->
 
 def _fetch_weights(name: str, data_dir: str | None, *, as_json: bool) -> None:
     if data_dir is not None:
-        raise typer.BadParameter("weights are kept in the folder of Keras, which KERAS_HOME sets", param_hint="--data-dir")
+        raise typer.BadParameter(
+            "weights are kept in the folder of Keras, which KERAS_HOME sets", param_hint="--data-dir"
+        )
     from dlrun.cli.display.console import Console, print_json
     from dlrun.models.pretrained.imagenet import fetch_by_name
 

@@ -52,8 +52,12 @@ def _backbone(setup: TrainingSetup, model: Pretrained, run: Session) -> Sequence
         )
     else:
         loaded = load_backbone(core, model, features)
-        source = "file" if model.files() else "imagenet"
         text = f"{len(loaded.taken)} arrays of {model.backbone} from {loaded.path}"
-        record = InitializationRecord(source=source, place=str(loaded.path), sha256=loaded.sha256, taken=loaded.taken)
+        record = InitializationRecord(
+            source="file" if model.files() else "imagenet",
+            place=str(loaded.path),
+            sha256=loaded.sha256,
+            taken=loaded.taken,
+        )
     run.listener(Note("weights", text))
     return (record,)

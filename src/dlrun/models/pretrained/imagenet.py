@@ -131,6 +131,6 @@ def _absent(file: ImageNetFile, path: Path, reason: str) -> DataError:
     return DataError(
         f"the ImageNet weights {file.name} are not in {path.parent}, and cannot be downloaded: {reason}",
         expected=f"the file {path}, from {file.url}",
-        hint=f"download it on a machine with a network and copy it there; or name a file with --set model.weights=PATH; "
-        "or train without them: --set model.weights=none --set model.trainable=all",
+        hint="download it on a machine with a network and copy it there; or name a file with --set model.weights=PATH; "
+        "or train without: --set model.weights=none --set model.trainable=all",
     )

@@ -55,18 +55,16 @@ class Pretrained(Hidden, Model):
     takes = ("image",)
 
     backbone: BackboneName = Field(
-        examples=["mobilenet_v2", "efficientnet_b0", "resnet50"], description="Network of keras.applications."
+        description="Network of keras.applications, such as mobilenet_v2, efficientnet_b0 or resnet50."
     )
     weights: RunWeights | str = Field(
         default="imagenet",
-        examples=["imagenet", "none"],
-        description="Its first weights. imagenet: those that Keras publishes, from the folder of Keras or the network · "
+        description="Its first weights. imagenet: those that Keras publishes, from its folder or the network · "
         "none: random · the path of a .weights.h5, .keras or .h5 file that Keras has written for this network without "
         "its classifier · {run: ID}: those of the same network in a run.",
     )
     trainable: LayerSelection = Field(
         default="none",
-        examples=["none", "all", "top:30"],
         description="Layers of the network that learn; the head always does. none · all · top:30: the last 30, as "
         "Keras counts them · from:LAYER: this one and all after it · a regular expression for whole names. Frozen "
         "layers work as in prediction: BatchNormalization keeps its statistics, and Dropout drops nothing.",
@@ -102,9 +100,8 @@ class Pretrained(Hidden, Model):
     @property
     def arguments(self) -> Mapping[str, Any]:
         """The arguments of the network that differ from its defaults."""
-        given = {name: getattr(self, name) for name in _ARGUMENTS}
-        usual = self.entry.arguments
-        return {name: value for name, value in given.items() if value is not None and value != usual.get(name)}
+        given = {name: (getattr(self, name), usual) for name, usual in self.entry.arguments.items()}
+        return {name: value for name, (value, usual) in given.items() if value is not None and value != usual}
 
     def build(self, features: Features, target: Target) -> keras.Model:
         """Build the Keras model, with random weights.
@@ -174,7 +171,9 @@ class Pretrained(Hidden, Model):
             return
         height, width, channels = features.shape
         if min(height, width) < self.entry.smallest:
-            what = f"{self.backbone} needs images of at least {self.entry.smallest} pixels, but they are {height}x{width}"
+            what = (
+                f"{self.backbone} needs images of at least {self.entry.smallest} pixels, but they are {height}x{width}"
+            )
             hint = "for a dataset of type images: --set dataset.size=[96,96]; for arrays and tfds: dataset.resize"
             yield FieldProblem(("backbone",), what, "larger images", hint)
         if channels not in (1, 3):

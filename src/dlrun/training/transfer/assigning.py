@@ -98,6 +98,7 @@ _AUTOMATIC = {
         keras.layers.LayerNormalization,
         keras.layers.Normalization,
         keras.layers.SeparableConv2D,
+        keras.Sequential,
     )
 }
 """Names that Keras gives layers, without their numbers."""
@@ -118,5 +119,7 @@ def _misshapen(wanted: Mapping[str, tuple[str, Sequence[Any]]], given: Mapping[s
             wrong.append(f"{name} has {len(shapes[1])} arrays instead of {len(shapes[0])}")
             continue
         pairs = zip(variables, *shapes, strict=True)
-        wrong += [f"{name}/{variable.name} is {there} instead of {here}" for variable, here, there in pairs if here != there]
+        wrong += [
+            f"{name}/{variable.name} is {there} instead of {here}" for variable, here, there in pairs if here != there
+        ]
     return wrong

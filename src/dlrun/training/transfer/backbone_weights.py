@@ -93,4 +93,3 @@ def take_backbone(core: keras.Model, run: str, *, runs_dir: Path) -> tuple[Paren
     for path, variable in wanted.items():
         variable.assign(parent.variables[path])
     return parent, tuple(wanted)
-

@@ -69,7 +69,7 @@ def find_parent(run: str, *, runs_dir: Path) -> RunFolder:
 
 
 def read_parent(run: str, *, runs_dir: Path) -> ParentRun:
-    """Read the weights that a run is used with: of its best epoch if it ends with that, and averaged ones if it has any.
+    """Read the weights that a run is used with: those of its best epoch if it ends with that, else the last.
 
     Raises:
         UsageError: There is no such run.
