@@ -32,6 +32,7 @@ from dlrun.spec.types import Spec
 
 EPOCHS = (1, 3, 9)
 BASE = SimpleNamespace(spec=SimpleNamespace(training=SimpleNamespace(epochs=9)))
+TRAINING_OF_900 = SimpleNamespace(epochs=900)
 
 
 class RandomPoints:
@@ -335,6 +336,20 @@ def test_with_little_time_left_no_trial_begins_and_the_best_is_trained_to_its_en
     assert not source.is_over
     left = 0.0
     assert source.is_over
+
+
+def test_trials_that_early_stopping_ends_tell_how_long_the_next_one_takes(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, trials=1000, halving=False)
+    bench.plan = replace(bench.plan, base=cast("Any", SimpleNamespace(spec=SimpleNamespace(training=TRAINING_OF_900))))
+    source = bench.begin()
+    for _ in range(2):
+        order = source.next_order(lambda _: True)
+        assert order is not None
+        source.ended(bench.train(order))  # it stops after 9 epochs of 900, a second each
+    source.seconds_left = lambda: 20.0
+    assert source.next_order(lambda _: True) is not None
+    source.seconds_left = lambda: 10.0
+    assert source.next_order(lambda _: True) is None
 
 
 def test_the_reference_is_trained_to_its_end_and_takes_no_promotion_from_others(tmp_path: Path) -> None:

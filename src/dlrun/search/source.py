@@ -219,9 +219,15 @@ class TrialSource:
     @property
     def _trial_seconds(self) -> float:
         """The expected seconds of a trial that trains to its end; 0 if nothing is known yet."""
-        full = self.plan.base.spec.training.epochs
         paces = [trial.seconds / trial.epochs for trial in self.trials.at("paused", "completed") if trial.epochs]
-        return statistics.median(paces) * full * len(self.plan.seeds) if paces and full else 0.0
+        return statistics.median(paces) * self._expected_epochs if paces else 0.0
+
+    @property
+    def _expected_epochs(self) -> float:
+        """The epochs of a whole trial: those of the complete ones, which early stopping may have ended before."""
+        complete = [trial.epochs for trial in self.trials.at("completed") if trial.epochs]
+        planned = (self.plan.base.spec.training.epochs or 0) * len(self.plan.seeds)
+        return statistics.median(complete) if complete else planned
 
     def _decide(self) -> None:
         """Promote a trial, or else propose one, if that is to be."""
@@ -265,9 +271,9 @@ class TrialSource:
         return None
 
     def _seconds_to_end(self, number: int) -> float:
-        """Return how long a paused trial would train to its end, by its own pace."""
-        trial, full = self.trials.by_number[number], self.plan.base.spec.training.epochs
-        left = (full or 0) * len(self.plan.seeds) - trial.epochs
+        """Return how long a paused trial would train to its end, by its own pace; it has at least an epoch to go."""
+        trial = self.trials.by_number[number]
+        left = max(len(self.plan.seeds), self._expected_epochs - trial.epochs)
         return left * trial.seconds / trial.epochs if trial.epochs else math.inf
 
     @property
