@@ -5,7 +5,8 @@
     ├── UsageError        2    the command line is wrong
     ├── DataError         3    data is missing, unreadable, or does not match the spec
     ├── RunError          1    a run cannot start, continue or be read
-    │   └── CheckpointError    a checkpoint is missing, unreadable or damaged
+    │   ├── CheckpointError    a checkpoint is missing, unreadable or damaged
+    │   └── TakenOverError     another process took the run over while this one was paused
     └── Interrupted     130    the user stopped the run
         └── Paused             a search paused the run, and may continue it later
 
@@ -122,6 +123,10 @@ class RunError(DlrunError):
 
 class CheckpointError(RunError):
     """A checkpoint is missing, unreadable, or damaged."""
+
+
+class TakenOverError(RunError):
+    """Another process has taken over what this process held, which was paused for longer than its lease."""
 
 
 class Interrupted(DlrunError):

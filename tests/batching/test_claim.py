@@ -12,7 +12,7 @@ from pathlib import Path
 from dlrun.batching.claim import claimed
 from dlrun.runs.record import IdentityRecord
 with claimed(IdentityRecord(spec=sys.argv[1], code="b" * 64, data="c" * 64), runs_dir=Path(".")) as is_mine:
-    print(is_mine, flush=True)
+    print(is_mine is not None, flush=True)
     sys.stdin.read()
 """
 

@@ -92,10 +92,8 @@ def test_a_pipe_anywhere_is_refused_and_waited_for_by_nobody(
 
 
 @VERBS
-@pytest.mark.parametrize("part", ["spec.yaml", "run.json", ".lock"])
+@pytest.mark.parametrize("part", ["spec.yaml", "run.json"])
 def test_a_folder_in_place_of_a_file_is_one_error(written: Path, part: str, verb: Callable[..., object]) -> None:
-    if part == ".lock" and verb is not resume:
-        pytest.skip("only resume holds the lock")
     replace(written / part, Path.mkdir)
     with pytest.raises(DlrunError):
         verb(str(written), runs_dir=written.parent)

@@ -1,9 +1,13 @@
 """A folder exists completely or not at all, wherever its writer stops."""
 
+import os
+import signal
+import time
 from pathlib import Path
 
 import pytest
 
+from dlrun.system.disk import disk
 from dlrun.system.staging import drop_folder, identity, put_in_place, recover, settled, settled_names, staged_folder
 
 
@@ -65,3 +69,21 @@ def test_a_replaced_folder_has_another_identity_and_a_dropped_one_none(tmp_path:
     drop_folder(tmp_path / ".old-a")
     assert identity(target) is None
     assert not names(tmp_path)
+
+
+def test_a_writer_that_was_paused_does_not_commit_what_the_next_one_has_half_written(tmp_path: Path) -> None:
+    target = tmp_path / "a"
+    reader, writer = os.pipe()
+    with staged_folder(target) as staged:
+        child = os.fork()
+        if not child:  # the next writer: it clears what it finds, and has begun to fill its own folder
+            with staged_folder(target) as its:
+                disk.write_file(its / "half", b"")
+                os.write(writer, b"1")
+                time.sleep(60)
+        os.read(reader, 1)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        with pytest.raises(OSError, match="No such file"):
+            disk.write_file(staged / "file", b"")
+    assert not target.exists()

@@ -1,46 +1,46 @@
-"""Claim runs, so that only one of several batches in the same folder trains a run."""
+"""Claim runs, so that only one of several batches in the same folder trains a run, on whatever machines they work."""
 
 from __future__ import annotations
 
-import fcntl
-import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 
 from dlrun.batching.record import FOLDER
 from dlrun.runs.record import IdentityRecord
 from dlrun.system.disk import disk, explained
+from dlrun.system.lease.lease import Lease, take_lease
 
-# File offsets are signed 64-bit integers. Two runs with the same offset would only exclude each other needlessly.
-_OFFSETS = 1 << 62
+_CLAIMS, _LOADING = "claims", "loading"
+_LOOK_SECONDS = 0.2
 
 
 @contextmanager
-def claimed(identity: IdentityRecord, *, runs_dir: Path) -> Iterator[bool]:
-    """Claim a run for the duration of the block; the system releases the claim when the process ends.
+def claimed(identity: IdentityRecord, *, runs_dir: Path) -> Iterator[Lease | None]:
+    """Claim a run for the duration of the block.
 
-    All runs share one lock file. A claim locks a single byte of it, at an offset computed from the identity of the run.
-    This needs no lock file per run, which would have to be removed at the right moment. Such a lock belongs to the
-    process and is lost when the process closes any handle of the file, so the process must not open it twice.
+    A claim ends with its process. One of another machine ends when this process has seen, in calls of this function,
+    that it is not renewed for the whole time of its lease.
 
     Args:
         identity: The identity of the run.
         runs_dir: The folder for runs.
 
     Yields:
-        Whether this process has the claim; otherwise another process has it.
+        The lease, if this process has the claim; None if another process has it.
 
     Raises:
-        RunError: The lock file cannot be opened.
+        RunError: The claim cannot be written.
     """
-    handle = _opened(runs_dir, ".lock")
+    name = sha256(f"{identity.spec} {identity.code} {identity.data}".encode()).hexdigest()[:32]
+    lease = _take(runs_dir / FOLDER / _CLAIMS / name, what="the claim of this run")
     try:
-        with explained(f"lock {runs_dir / FOLDER}"):
-            is_mine = _try_lock(handle, int(identity.spec, 16) ^ int(identity.code, 16) ^ int(identity.data, 16))
-        yield is_mine
+        yield lease
     finally:
-        os.close(handle)
+        if lease is not None:
+            lease.release(removes=True)
 
 
 @contextmanager
@@ -55,30 +55,21 @@ def turn_to_load(places: Sequence[Path], *, runs_dir: Path) -> Iterator[bool]:
         Whether the data is still missing, and this process should download it.
 
     Raises:
-        RunError: The lock file cannot be opened.
+        RunError: The turn cannot be written.
     """
     if all(place.exists() for place in places):
         yield False
         return
-    handle = _opened(runs_dir, ".loading")
+    while (lease := _take(runs_dir / FOLDER / _LOADING, what="the turn to load data")) is None:
+        time.sleep(_LOOK_SECONDS)
     try:
-        with explained(f"lock {runs_dir / FOLDER}"):
-            fcntl.flock(handle, fcntl.LOCK_EX)
         yield not all(place.exists() for place in places)
     finally:
-        os.close(handle)
+        lease.release(removes=True)
 
 
-def _opened(runs_dir: Path, name: str) -> int:
-    path = runs_dir / FOLDER / name
-    with explained(f"open {path}"):
-        disk.make_folders(path.parent)
-        return disk.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW)
-
-
-def _try_lock(handle: int, number: int) -> bool:
-    try:
-        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, number % _OFFSETS, os.SEEK_SET)
-    except (BlockingIOError, PermissionError):  # POSIX allows either of them
-        return False
-    return True
+def _take(place: Path, *, what: str) -> Lease | None:
+    with explained(f"lock {place}"):
+        disk.make_folders(place.parent)
+        found = take_lease(place, what=what)
+    return found if isinstance(found, Lease) else None

@@ -14,10 +14,20 @@ from pathlib import Path
 from dlrun.batching.claim import claimed, turn_to_load
 from dlrun.batching.known import Known, complete, like, runs_of, same_files, unfinished
 from dlrun.batching.messages import Request, send
-from dlrun.errors import CheckpointError, DataError, DlrunError, Interrupted, Paused, RunError, UsageError
+from dlrun.errors import (
+    CheckpointError,
+    DataError,
+    DlrunError,
+    Interrupted,
+    Paused,
+    RunError,
+    TakenOverError,
+    UsageError,
+)
 from dlrun.experiment.resume import ResumeOptions, complete_trial, lacks_scores, resume_run
 from dlrun.experiment.train import train_file
 from dlrun.runs.history import NOT_SCORES
+from dlrun.runs.lock import reporting_waits
 from dlrun.runs.record import DatasetRecord, IdentityRecord
 from dlrun.spec.identity import identify
 from dlrun.spec.parse import SpecFile, read_spec
@@ -58,8 +68,8 @@ class Job:
         """
         planned = self.request.identity_record()
         # Claim first, then look for existing runs: otherwise two batches could both find none, and both train.
-        with claimed(planned, runs_dir=self._runs_dir) as is_mine:
-            if not is_mine:
+        with claimed(planned, runs_dir=self._runs_dir) as claim:
+            if claim is None:
                 self._tell("ended", how="held")
                 return
             file = read_spec(
@@ -77,6 +87,7 @@ class Job:
                 return
             begun = None if self.request.anew else unfinished(known, identity)
             if begun is None:
+                claim.confirm()  # the next thing is a new run: a machine that slept must not make a second one
                 self._train(file)
             else:
                 self._go_on(begun)
@@ -128,7 +139,11 @@ class Job:
             case EpochDone():
                 self._epoch_done(event)
             case Note(subject="warning"):
-                self._tell("warning", text=event.text)
+                self.tell_warning(event.text)
+
+    def tell_warning(self, text: str) -> None:
+        """Send a sentence that the user of the batch should read."""
+        self._tell("warning", text=text)
 
     def _epoch_done(self, event: EpochDone) -> None:
         # Epochs may take milliseconds; the batch would do nothing else than read about them.
@@ -171,12 +186,18 @@ def run_job(request: Request, *, pipe: int, shown: Shown) -> int:
     with shown() as logged:
         job = Job(request, pipe=pipe, logged=logged)
         try:
-            job.work()
+            with reporting_waits(job.tell_warning):
+                job.work()
         except Paused as pause:
             send(pipe, number=request.number, event="ended", how="paused", reason=pause.what)
         except (Interrupted, KeyboardInterrupt):
             send(pipe, number=request.number, event="ended", how="interrupted")
             return Interrupted.exit_code
+        except TakenOverError as error:
+            # Another machine goes on with the run. The batch waits for it, as for any run that is claimed elsewhere.
+            sys.stderr.write(f"error: {error}\n")
+            send(pipe, number=request.number, event="ended", how="held")
+            return error.exit_code
         except DlrunError as error:
             sys.stderr.write(f"error: {error}\n")
             send(pipe, number=request.number, event="ended", how="failed", reason=error.what)

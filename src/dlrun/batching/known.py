@@ -95,9 +95,9 @@ def unfinished(runs: tuple[Known, ...], identity: IdentityRecord) -> Known | Non
         known
         for known in runs
         if known.record.status != "completed"
-        and known.folder.held_by() is None
         and known.folder.spec_yaml.exists()
         and is_own(known.folder)
+        and known.folder.living_holder() is None
     )
     return same_files(ended, identity)
 

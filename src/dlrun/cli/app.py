@@ -39,6 +39,7 @@ from dlrun.cli.training.reproduce import reproduce
 from dlrun.cli.training.resume import resume
 from dlrun.cli.training.train import train
 from dlrun.errors import MOST_SHOWN, DlrunError, Interrupted, SpecError
+from dlrun.runs.lock import reporting_waits
 
 _OF_STREAMS = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EBADF, errno.EFBIG)
 """Error numbers of a failed write to standard output. Such an error names no file."""
@@ -92,7 +93,8 @@ class _Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command; on an error print a message and exit with the code of that error."""
         try:
-            return super().invoke(ctx)
+            with reporting_waits(tell):
+                return super().invoke(ctx)
         except DlrunError as error:
             tell(_message(error))
             _exit_at_once_if_half_started(error.exit_code)

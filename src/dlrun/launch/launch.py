@@ -12,6 +12,7 @@ from dlrun.errors import DataError, DlrunError, RunError, SpecError, UsageError
 from dlrun.launch.workers import Worker, end, failed_worker, forward_signals, signal_name, start_workers
 from dlrun.runs import RUNS_DIR
 from dlrun.runs.folder import RunFolder
+from dlrun.runs.lock import Holder
 from dlrun.runs.query.catalog import find_run
 from dlrun.spec.parse import read_spec
 from dlrun.spec.stored import read_stored_spec
@@ -166,6 +167,6 @@ def _run_of(number: int, runs_dir: Path, before: set[str]) -> str:
     """Return the id of the new run that the process with this number holds; empty if it has none yet."""
     for name in _run_names(runs_dir) - before:
         with suppress(OSError, RunError):
-            if RunFolder(runs_dir / name).held_by() == number:
+            if RunFolder(runs_dir / name).held_by() == Holder(number):
                 return name
     return ""

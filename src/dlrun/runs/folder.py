@@ -16,10 +16,11 @@ from typing import Any, Literal, SupportsFloat
 
 from dlrun.errors import RunError
 from dlrun.runs.history import History, Row
-from dlrun.runs.lock import holder, locked
+from dlrun.runs.lock import Holder, holder, living_holder, locked
 from dlrun.runs.record import RunRecord, Status, read_record
 from dlrun.runs.sums import check_presence, check_sum, sum_key
 from dlrun.system.disk import disk, explained
+from dlrun.system.lease.lease import Lease
 from dlrun.system.staging import recover
 
 _NAME_BYTES = 80
@@ -61,7 +62,7 @@ class RunFolder:
         self.history = History(self.metrics_jsonl, csv=self.metrics_csv)
         self.plugins = path / "plugins"
         self.signature = path / ".signature"
-        self._lock_file = path / ".lock"
+        self.lock_folder = path / ".lock"
 
     def __repr__(self) -> str:
         """Return a readable form such as `RunFolder('runs/...')`."""
@@ -269,15 +270,21 @@ class RunFolder:
         return "stale" if status == "running" else status
 
     @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self) -> Iterator[Lease]:
         """Hold the run as its only writer inside the block.
 
+        If this process is paused for so long that another machine takes the run over, every later change of the folder
+        through `system/disk.py` is a TakenOverError.
+
+        Yields:
+            The lease.
+
         Raises:
-            RunError: Another process holds the run; the error names its process id.
+            RunError: Another process holds the run; the error names its process id and machine.
         """
-        with locked(self._lock_file):
+        with locked(self.lock_folder) as lease:
             self._clear_leftovers()
-            yield
+            yield lease
 
     def _clear_leftovers(self) -> None:
         """Remove the temporary files of killed writers, without following a link in place of a folder."""
@@ -287,12 +294,21 @@ class RunFolder:
                     continue
                 for leftover in folder.glob(".*.new"):
                     disk.unlink(leftover)
+                for leftover in folder.glob(f"{self.lock_folder.name}-*"):
+                    disk.remove_tree(leftover)
                 if folder == self.checkpoints:
                     recover(folder)
 
-    def held_by(self) -> int | None:
-        """Return the id of the process that holds the run; None if none does, 0 if its id is not written yet."""
-        return holder(self._lock_file)
+    def held_by(self) -> Holder | None:
+        """Return the process that holds the run; None if none does.
+
+        A holder on another machine counts as living until this process has seen for a whole lease that it does not.
+        """
+        return holder(self.lock_folder)
+
+    def living_holder(self) -> Holder | None:
+        """Return the process that holds the run, after waiting until it is known whether one elsewhere still lives."""
+        return living_holder(self.lock_folder)
 
 
 def _encode(text: str) -> bytes:

@@ -1,80 +1,151 @@
-"""Allow one writer per run, by a lock on a file that the system releases when the process ends for any reason."""
+"""Allow one writer per run, among all processes on all machines that see its folder."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 
 from dlrun.errors import RunError
-from dlrun.system.disk import disk, explained
+from dlrun.system.disk import explained
+from dlrun.system.lease.earlier import earlier_holder, remove_earlier_lock
+from dlrun.system.lease.fence import fenced
+from dlrun.system.lease.lease import Lease, read_lease, take_lease
+from dlrun.system.lease.process import this_process
+from dlrun.system.lease.state import LeaseState
 
-# A reader locks the file for microseconds to look whether it is locked; a writer tries again for this long.
-_ATTEMPTS, _PAUSE_SECONDS = 25, 0.01
-_NUMBER_BYTES = 20
+_LOOKS_PER_LEASE, _LONGEST_PAUSE_SECONDS = 60, 1.0
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The process that holds a run.
+
+    Args:
+        process: Its process id; 0 if it is unknown.
+        host: The machine that it runs on, if this process cannot see it; empty for a process of this machine.
+    """
+
+    process: int
+    host: str = ""
+
+    def __str__(self) -> str:
+        """Return `process 123`, with the machine if it is another one."""
+        return f"process {self.process}" + (f" on {self.host}" if self.host else "")
+
+    @property
+    def hint(self) -> str:
+        """What to do about it."""
+        if self.host:
+            return f"wait until that process ends, or stop it on {self.host}; if the machine is gone, try again later"
+        return "wait until that process ends, or stop it"
+
+
+_listener: ContextVar[Callable[[str], None] | None] = ContextVar("waiting", default=None)
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file `path` inside the block, with the id of this process in it; create it if it is missing.
-
-    A child process created by `fork` without `exec` inherits the lock, and holds it until it ends.
+def reporting_waits(listener: Callable[[str], None]) -> Iterator[None]:
+    """Call a function with a sentence when something inside the block waits for another machine.
 
     Args:
-        path: The lock file.
-
-    Raises:
-        RunError: Another process holds the lock; the error names its process id.
+        listener: The function.
     """
-    with explained(f"lock {path.parent}"):
-        handle = disk.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK)
+    before = _listener.set(listener)
     try:
-        with explained(f"lock {path.parent}"):
-            if not _taken(handle, fcntl.LOCK_EX, attempts=_ATTEMPTS):
-                raise RunError(
-                    f"the run {path.parent.name} is held by process {_number(handle)}",
-                    expected="one writer per run",
-                    hint="wait until that process ends, or stop it",
-                )
-            # Only the holder of the lock writes its id, so the file may still name an earlier process for a moment.
-            os.ftruncate(handle, 0)
-            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
-        os.close(handle)
+        _listener.reset(before)
 
 
-def holder(path: Path) -> int | None:
-    """Return the id of the process that holds the lock; None if none does, 0 if its id is not written yet."""
+@contextlib.contextmanager
+def locked(path: Path, *, what: str = "") -> Iterator[Lease]:
+    """Hold the folder around the lock `path` inside the block; create the lock if it is missing.
+
+    Of a process on another machine nobody can tell at once whether it still lives. Its lease is then watched: it is
+    renewed within seconds, or taken over after its time.
+
+    A child process that was forked inside the block may write while this process holds the lock, but it neither renews
+    nor releases it.
+
+    Args:
+        path: The lock, a folder; see `system/lease/lease.py`.
+        what: What it is about, for errors; `the run x` for a lock in the folder x if it is empty.
+
+    Yields:
+        The lease.
+
+    Raises:
+        RunError: Another process holds the lock; the error names it.
+    """
+    what = what or f"the run {path.parent.name}"
+    with explained(f"lock {path.parent}"):
+        found = _take(path, what=what)
+    if isinstance(found, Holder):
+        raise RunError(f"{what} is held by {found}", expected="one writer at a time", hint=found.hint)
     try:
-        # A folder from elsewhere may have a named pipe here, which would wait for a writer without O_NONBLOCK.
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
-        return None
-    try:
-        # A shared lock: two readers must not take each other for a writer.
-        return None if _taken(handle, fcntl.LOCK_SH) else _number(handle)
-    except OSError:
-        return None  # a file system without locks, where no process can hold one
+        with fenced(path.parent, found):
+            yield found
     finally:
-        os.close(handle)
+        found.release()
 
 
-def _taken(handle: int, mode: int, *, attempts: int = 1) -> bool:
-    for attempt in range(attempts):
-        if attempt:
-            time.sleep(_PAUSE_SECONDS)
-        with contextlib.suppress(BlockingIOError):
-            fcntl.flock(handle, mode | fcntl.LOCK_NB)
-            return True
-    return False
+def holder(path: Path) -> Holder | None:
+    """Return the process that holds the lock, as far as is known without waiting; None if none does."""
+    state = read_lease(path)
+    if state is not None:
+        return _holder_of(state)
+    number = None if path.is_dir() else earlier_holder(path)
+    return None if number is None else Holder(number)
 
 
-def _number(handle: int) -> int:
-    with contextlib.suppress(OSError):
-        text = os.pread(handle, _NUMBER_BYTES, 0).decode("ascii", errors="replace").strip()
-        return int(text) if text.isdecimal() else 0
-    return 0
+def living_holder(path: Path) -> Holder | None:
+    """Return the process that holds the lock, after watching one on another machine until it shows if it lives."""
+    with explained(f"look at the lock of {path.parent}"):
+        first = read_lease(path)
+        state = first
+        while state is not None and first is not None and state == first and _is_elsewhere(state):
+            _wait(state, path, is_first=state is first)
+            state = read_lease(path)
+    return holder(path) if state is None else _holder_of(state)
+
+
+def _take(path: Path, *, what: str) -> Lease | Holder:
+    first = None
+    while True:
+        try:
+            found = take_lease(path, what=what)
+        except NotADirectoryError:
+            number = remove_earlier_lock(path)
+            if number is not None:
+                return Holder(number)
+            continue
+        if isinstance(found, Lease):
+            return found
+        if not _is_elsewhere(found) or (first is not None and found != first):
+            return _holder_of(found)
+        _wait(found, path, is_first=first is None)
+        first = found
+
+
+def _wait(state: LeaseState, path: Path, *, is_first: bool) -> None:
+    listener = _listener.get()
+    if is_first and listener is not None:
+        listener(
+            f"the run {path.parent.name} is held by {_holder_of(state)}: waiting for a sign of life, "
+            f"for {state.seconds:g} s at most"
+        )
+    time.sleep(min(state.seconds / _LOOKS_PER_LEASE, _LONGEST_PAUSE_SECONDS))
+
+
+def _is_elsewhere(state: LeaseState) -> bool:
+    return state.owner is not None and not this_process().sees(state.owner)
+
+
+def _holder_of(state: LeaseState) -> Holder:
+    if state.owner is None:
+        return Holder(0)
+    return Holder(state.owner.number, state.owner.host if _is_elsewhere(state) else "")

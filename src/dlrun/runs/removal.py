@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple, cast, get_args
 from dlrun.errors import RunError, UsageError
 from dlrun.runs.folder import RunFolder, now
 from dlrun.system.disk import disk, explained
+from dlrun.system.lease.lease import Lease
 from dlrun.system.staging import DROPPED, drop_folder, recover, settled_names
 
 Keep = Literal["best", "last", "none"]
@@ -71,11 +72,9 @@ def check_removable(folder: RunFolder, *, runs_dir: Path) -> None:
             expected="a folder with a run.json that dlrun wrote",
             hint="look into it, and remove it by hand",
         ) from error
-    if (holder := folder.held_by()) is not None:
+    if (holder := folder.living_holder()) is not None:
         raise RunError(
-            f"the run {folder.id} is held by process {holder}",
-            expected="a run that no process uses",
-            hint="wait until that process ends, or stop it",
+            f"the run {folder.id} is held by {holder}", expected="a run that no process uses", hint=holder.hint
         )
 
 
@@ -96,8 +95,8 @@ def remove_run(folder: RunFolder, *, runs_dir: Path) -> Freed:
     check_removable(folder, runs_dir=runs_dir)
     freed = Freed(folder.id, (folder.id,), size_of(folder.path))
     clear_dropped(runs_dir)
-    with folder.lock():
-        _drop(folder)
+    with folder.lock() as lease:
+        _drop(folder, lease)
     return freed
 
 
@@ -111,7 +110,7 @@ def clear_dropped(runs_dir: Path) -> None:
                     disk.remove_tree(path)
 
 
-def _drop(folder: RunFolder) -> None:
+def _drop(folder: RunFolder, lease: Lease) -> None:
     """Remove a run that this process holds.
 
     First one rename makes the run disappear from all listings, then its files are removed, and the lock last.
@@ -133,9 +132,14 @@ def _drop(folder: RunFolder) -> None:
         disk.rename(path, dropped)
     try:
         # The lock goes last: until then it keeps other processes from using what is left.
-        for name in sorted(disk.names(dropped), key=lambda name: name == ".lock"):
-            disk.remove_tree(dropped / name)
-        disk.rmdir(dropped)
+        lock = folder.lock_folder.name
+        for name in disk.names(dropped):
+            if name != lock:
+                disk.remove_tree(dropped / name)
+        lease.release()  # nothing renames the file of the lock any more while it is removed
+        with suppress(FileNotFoundError):  # another removal clears what it finds without a holder
+            disk.remove_tree(dropped / lock)
+            disk.rmdir(dropped)
     except OSError as error:
         # Undo the rename only if nothing is gone: a run without some of its files must not come back.
         if _files(dropped) == before:
@@ -226,8 +230,9 @@ def _files(path: Path) -> set[tuple[int, int]]:
     found = set()
     for folder, _, names in os.walk(path):
         for name in names:
-            status = (Path(folder) / name).lstat()
-            found.add((status.st_ino, status.st_size))
+            with suppress(FileNotFoundError):  # a lock is renewed by renaming its file
+                status = (Path(folder) / name).lstat()
+                found.add((status.st_ino, status.st_size))
     return found
 
 

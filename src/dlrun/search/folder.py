@@ -6,17 +6,17 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from dlrun.errors import RunError, UsageError
 from dlrun.runs import RUNS_DIR, SEARCHES_DIR
-from dlrun.runs.lock import holder, locked
+from dlrun.runs.lock import Holder, holder, living_holder, locked
 from dlrun.runs.query.named import find_named
 from dlrun.search.ledger import Ledger
 from dlrun.search.outcome import SearchOutcome, read_outcome
 from dlrun.search.trials import Trials
 from dlrun.system.disk import disk, explained
+from dlrun.system.lease.lease import Lease
 
 SEARCH_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
@@ -61,31 +61,35 @@ class SearchFolder:
         """The report page."""
         return self.path / "report.html"
 
-    @cached_property
-    def _lock(self) -> Path:
+    @property
+    def lock_folder(self) -> Path:
+        """The lock of the one process that works on the search."""
         return self.path / ".lock"
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self) -> Iterator[Lease]:
         """Hold the search, so that no other process works on it.
+
+        Yields:
+            The lease.
 
         Raises:
             RunError: Another process works on it.
         """
         with explained(f"create {self.path}"):
             disk.make_folders(self.path)
-        if (process := holder(self._lock)) is not None:
+        if (process := living_holder(self.lock_folder)) is not None:
             raise RunError(
-                f"the search {self.name} is held by process {process}",
+                f"the search {self.name} is held by {process}",
                 expected="one command at a time for a search",
                 hint="wait until it ends, or start another search with --name",
             )
-        with locked(self._lock):
-            yield
+        with locked(self.lock_folder, what=f"the search {self.name}") as lease:
+            yield lease
 
-    def held_by(self) -> int | None:
-        """Return the id of the process that works on the search; None if none does."""
-        return holder(self._lock)
+    def held_by(self) -> Holder | None:
+        """Return the process that works on the search; None if none does."""
+        return holder(self.lock_folder)
 
     def read(self) -> SearchOutcome:
         """Return what the search has found so far.

@@ -45,10 +45,14 @@ def remove_search(folder: SearchFolder, runs: Sequence[RunFolder] = ()) -> None:
         RunError: A process works on the search or holds one of the runs, or something cannot be removed.
         UsageError: One of the runs is not a run folder.
     """
-    with folder.held():
+    with folder.held() as lease:
         for run in runs:
             check_removable(run, runs_dir=folder.runs_dir)
         for run in runs:
             remove_run(run, runs_dir=folder.runs_dir)
         with explained(f"remove {folder.path}"):
+            for name in disk.names(folder.path):
+                if name != folder.lock_folder.name:
+                    disk.remove_tree(folder.path / name)
+            lease.release()  # nothing renames the file of the lock any more while it is removed
             disk.remove_tree(folder.path)

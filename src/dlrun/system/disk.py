@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dlrun.errors import RunError
+from dlrun.system.lease.fence import FRESH_SECONDS, ask_fence
 
 _WHY = {
     # errno: (what happened, what to try)
@@ -57,11 +58,17 @@ def reason(error: OSError) -> tuple[str, str]:
 class Disk:
     """The operations. Those of the first group call the system; those of the second are built from them.
 
+    Whatever changes a folder that this process holds first asks whether it still does: a rename, which commits, every
+    time, and what comes before or after a commit ten times a second at most. Only the content of open files is not
+    asked about.
+
     Tests replace this object by one whose N-th operation fails.
     """
 
     def open(self, path: Path, flags: int) -> int:
         """Open a file; programs that this process starts do not inherit the handle."""
+        if flags & (os.O_WRONLY | os.O_RDWR):
+            ask_fence(path, within=FRESH_SECONDS)
         return os.open(path, flags | os.O_CLOEXEC, 0o666)
 
     def read(self, handle: int, count: int) -> bytes:
@@ -86,22 +93,27 @@ class Disk:
 
     def mkdir(self, path: Path) -> None:
         """Create a folder that does not exist."""
+        ask_fence(path, within=FRESH_SECONDS)
         path.mkdir()
 
     def rename(self, source: Path, target: Path) -> None:
         """Rename in one step; a file at `target` is replaced, and a folder there is an error unless it is empty."""
+        ask_fence(source, target)
         source.rename(target)
 
     def link(self, source: Path, target: Path) -> None:
         """Give a file a second name (a hard link)."""
+        ask_fence(target, within=FRESH_SECONDS)
         target.hardlink_to(source)
 
     def unlink(self, path: Path) -> None:
         """Remove a file."""
+        ask_fence(path, within=FRESH_SECONDS)
         path.unlink()
 
     def rmdir(self, path: Path) -> None:
         """Remove an empty folder."""
+        ask_fence(path, within=FRESH_SECONDS)
         path.rmdir()
 
     def names(self, folder: Path) -> list[str]:
@@ -170,8 +182,8 @@ class Disk:
             with self.opened(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _PLAIN) as handle:
                 self.write_all(handle, data)
             self.rename(staged, path)
-        except OSError:
-            with contextlib.suppress(OSError):
+        except (OSError, RunError):
+            with contextlib.suppress(OSError, RunError):
                 self.unlink(staged)
             raise
         self.sync_folder(path.parent)

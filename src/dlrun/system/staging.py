@@ -1,8 +1,8 @@
 """Write folders that exist completely or not at all, whenever their writer is killed; one writer per parent folder.
 
-1. Fill the folder under the name `.new-NAME`, and sync every file and the folder itself.
+1. Fill the folder under the name `.new-WRITER-NAME`, and sync every file and the folder itself.
 2. If there is a folder NAME already, rename it to `.old-NAME`.
-3. Rename `.new-NAME` to NAME, which is the commit, and sync the parent.
+3. Rename `.new-WRITER-NAME` to NAME, which is the commit, and sync the parent.
 4. Remove `.old-NAME`. A folder to be deleted is renamed to `.drop-NAME` first.
 
 Several folders are filled and synced together; then steps 2 and 3 are done for each in turn, with one sync of the
@@ -10,11 +10,17 @@ parent at the end.
 
 Between 2 and 3 there is no NAME: readers use `.old-NAME` instead (`settled`), and the next writer first renames it back
 (`recover`). `.new-` and `.drop-` folders are never read, and the next writer removes them.
+
+WRITER is different in each process. A process that was paused, and whose folder another one has taken over, cannot put
+files into the folder that the other one fills, nor commit it half-filled.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
+import os
+import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -54,7 +60,7 @@ def staged_folders(target: Path, *others: Path) -> Iterator[tuple[Path, ...]]:
     try:
         disk.make_folders(target.parent)
         recover(target.parent)
-        staged = tuple(each.with_name(_NEW + each.name) for each in targets)
+        staged = tuple(map(staged_place, targets))
         for folder in staged:
             disk.mkdir(folder)
         yield staged
@@ -64,6 +70,16 @@ def staged_folders(target: Path, *others: Path) -> Iterator[tuple[Path, ...]]:
         with contextlib.suppress(OSError):
             recover(target.parent)
         raise
+
+
+def staged_place(target: Path) -> Path:
+    """Return where this process fills the folder that becomes `target`."""
+    return target.with_name(f"{_NEW}{_writer(os.getpid())}-{target.name}")
+
+
+@functools.lru_cache(maxsize=1)
+def _writer(process: int) -> str:  # noqa: ARG001  a forked process is another writer
+    return secrets.token_hex(4)
 
 
 def drop_folder(path: Path) -> None:

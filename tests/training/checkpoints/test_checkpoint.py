@@ -13,6 +13,7 @@ import pytest
 from dlrun.errors import CheckpointError, RunError
 from dlrun.runs.arrays import ArraySpec, encode_arrays
 from dlrun.system.disk import Disk
+from dlrun.system.staging import staged_place
 from dlrun.training.checkpoints.checkpoint import (
     BEST,
     JSON,
@@ -254,7 +255,7 @@ def test_a_best_checkpoint_syncs_the_folder_names_once(tmp_path: Path, monkeypat
     monkeypatch.setattr(Disk, "link", counted_link)
     monkeypatch.setattr(Disk, "fsync", checked_fsync)
     path = write_checkpoint(tmp_path, step_name(2), arrays={"x": np.ones(3)}, state={"a": 1}, is_best=True)
-    assert [folder.name for folder in waits] == [".new-" + step_name(2), ".new-best", tmp_path.name]
+    assert waits == [staged_place(tmp_path / step_name(2)), staged_place(tmp_path / BEST), tmp_path]
     assert read_checkpoint(tmp_path / BEST).state == read_checkpoint(path).state == {"a": 1}
     assert (path / "arrays.safetensors").samefile(tmp_path / BEST / "arrays.safetensors")
     assert sorted(each.name for each in tmp_path.iterdir()) == [BEST, step_name(1), step_name(2)]

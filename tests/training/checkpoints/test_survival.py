@@ -13,6 +13,7 @@ import pytest
 
 from dlrun.errors import RunError
 from dlrun.system.disk import Disk
+from dlrun.system.staging import staged_place
 from dlrun.training.checkpoints.checkpoint import (
     Checkpoint,
     newest_valid,
@@ -255,7 +256,7 @@ def test_everything_is_on_the_disk_before_the_commit_and_the_commit_before_the_r
     parent = tmp_path / "checkpoints"
     parent.mkdir()
     write(parent, 1, value=10)
-    commit = trace.index(("rename", f".new-{step_name(1)}"))
-    staged = f".new-{step_name(1)}"
+    staged = staged_place(parent / step_name(1)).name
+    commit = trace.index(("rename", staged))
     assert [name for _, name in trace[:commit]] == ["arrays.safetensors", "state.json", "manifest.json", staged]
     assert trace[commit + 1 :] == [("sync", "checkpoints")]
