@@ -4,6 +4,10 @@
     <cache>/<kind>/<key>/lock                                            held while `content` is written or read
     <cache>/<kind>/<key>.json                                            one small value, sealed
 
+The lock is one of the system (`flock`), unlike that of a run: the cache belongs to one machine, many processes read an
+entry at once, and losing an entry costs time and no result. Where two machines share a cache all the same, an entry is
+written under a name of its writer and verified by checksums.
+
 The modification time of an entry is when it was last used. Only the folders of known kinds are used, because
 `DLRUN_CACHE` may name a folder that contains other files too.
 """

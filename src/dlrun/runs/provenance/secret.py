@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import errno
 import os
 import secrets
 import stat
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlrun.system.disk import disk
+from dlrun.system.lease.lease import Lease, take_lease
 
 _BYTES = 32
 _ATTEMPTS, _PAUSE_SECONDS = 100, 0.02
@@ -140,16 +141,16 @@ def _made_anew(path: Path, why: str) -> Secret:
 
 @contextlib.contextmanager
 def _lock(path: Path) -> Iterator[None]:
-    handle = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    # Home folders are often on the network, so this is no lock of the system.
+    place = path.with_name(f".{path.name}.lease")
+    for attempt in range(_ATTEMPTS):
+        time.sleep(_PAUSE_SECONDS if attempt else 0)
+        lease = take_lease(place, what=f"the lock of {path}")
+        if isinstance(lease, Lease):
+            break
+    else:
+        raise OSError(errno.EAGAIN, f"another process is creating {path}")
     try:
-        for attempt in range(_ATTEMPTS):
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if attempt + 1 == _ATTEMPTS:
-                    raise
-                time.sleep(_PAUSE_SECONDS)
         yield
     finally:
-        os.close(handle)
+        lease.release(removes=True)

@@ -211,7 +211,7 @@ def read_lease(place: Path, *, owner: ProcessIdentity | None = None, seen: Watch
 
 
 def _may_take(place: Path, state: LeaseState, owner: ProcessIdentity, seen: Watch) -> bool:
-    if state.owner is None or owner.has_ended(state.owner):
+    if state.owner is None or owner.has_ended(state.owner, place=place):
         return True
     return not owner.sees(state.owner) and seen.has_expired(str(place), state)
 

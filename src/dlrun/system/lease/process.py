@@ -6,6 +6,7 @@ import functools
 import os
 import re
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -13,6 +14,26 @@ from pathlib import Path
 HOST_VARIABLE = "DLRUN_HOST"
 _LONGEST_HOST = 40
 _PROC = Path("/proc")
+_LOCAL = frozenset(
+    [
+        "ext2",
+        "ext3",
+        "ext4",
+        "xfs",
+        "btrfs",
+        "zfs",
+        "f2fs",
+        "jfs",
+        "bcachefs",
+        "tmpfs",
+        "ramfs",
+        "overlay",
+        "vfat",
+        "exfat",
+        "ntfs3",
+    ]
+)
+"""File systems that one machine has for itself."""
 _ENDED = frozenset("ZX")
 _STATE_FIELD, _THREADS_FIELD, _STARTED_FIELD = 0, 17, 19
 """Positions in /proc/PID/stat after the name of the program; see proc(5)."""
@@ -40,9 +61,20 @@ class ProcessIdentity:
         """Return whether this process can find out if another one is alive, because the system knows both."""
         return (self.boot, self.namespace) == (other.boot, other.namespace)
 
-    def has_ended(self, other: ProcessIdentity) -> bool:
-        """Return whether another process has ended for certain; of one that this process cannot see, it never has."""
-        return self.sees(other) and not _is_alive(other)
+    def has_ended(self, other: ProcessIdentity, *, place: Path) -> bool:
+        """Return whether another process has ended for certain.
+
+        Args:
+            other: The process.
+            place: A path that the other process has used.
+
+        Returns:
+            Whether it is not alive; or, if it ran before the machine was restarted, whether only this machine can have
+            used that path. Of any other process nothing is known.
+        """
+        if self.sees(other):
+            return not _is_alive(other)
+        return self.host == other.host and self.boot != other.boot and _is_local(place)
 
 
 def this_process() -> ProcessIdentity:
@@ -71,6 +103,19 @@ def _identity(number: int, name: str) -> ProcessIdentity:
     boot = sha256(f"{machine}\n{name}".encode()).hexdigest()[:16]
     stat = _stat(number)
     return ProcessIdentity(host, boot, namespace, number, int(stat[_STARTED_FIELD]) if stat else 0)
+
+
+def _is_local(place: Path) -> bool:
+    """Return whether a path is on a file system that no other machine can see; False if that is unknown."""
+    path, found = os.path.realpath(place), ("", "")
+    with suppress(OSError, ValueError, IndexError):
+        for line in (_PROC / "self/mountinfo").read_text(errors="replace").splitlines():
+            fields, _, source = line.partition(" - ")
+            point = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), fields.split()[4])
+            is_around = path == point or path.startswith(point.rstrip("/") + "/")
+            if is_around and len(point) >= len(found[0]):
+                found = point, source.split()[0]
+    return found[1] in _LOCAL
 
 
 def _is_alive(process: ProcessIdentity) -> bool:
