@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,9 @@ import pytest
 from command_line import Dlrun
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.query.index import _head
+from dlrun.system.lease.lease import Lease, take_lease
+from dlrun.system.lease.process import this_process
+from dlrun.system.lease.renewal import renewal
 
 
 def test_runs_are_removed_only_after_confirmation(
@@ -55,3 +59,16 @@ def test_a_wrong_command_line_is_one_message_and_exit_code_2(dlrun: Dlrun, folde
         assert (code, out) == (2, ""), arguments
         assert words in err, arguments
     assert all(folder.path.is_dir() for folder in folders)
+
+
+def test_a_run_of_a_machine_that_is_gone_is_removed_after_a_wait_that_is_announced(
+    dlrun: Dlrun, folders: list[RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DLRUN_LEASE_SECONDS", "0.2")
+    owner = replace(this_process(), host="node7", boot="7" * 16, number=4711)
+    lease = take_lease(folders[0].lock_folder, what="it", owner=owner)
+    assert isinstance(lease, Lease)
+    renewal.remove(lease)
+    code, _, err = dlrun("rm", folders[0].id, "--yes")
+    assert f"the run {folders[0].id} is held by process 4711 on node7: waiting for a sign of life" in err
+    assert (code, folders[0].path.is_dir()) == (0, False)

@@ -16,6 +16,7 @@ from dlrun.cli.display.epochs import EpochPace, LiveLine, TrainingLines
 from dlrun.cli.display.format import format_phases
 from dlrun.errors import RunError
 from dlrun.runs.folder import RunFolder
+from dlrun.runs.lock import reporting_waits
 from dlrun.system.duration import format_seconds
 from dlrun.training.progress.events import (
     WARNING,
@@ -161,7 +162,7 @@ class Display:
 def displayed(*, quiet: bool) -> Iterator[Display]:
     """Provide a display for one command, with the noise of libraries hidden."""
     console = Console(quiet=quiet)
-    with console.noise_kept_away():
+    with console.noise_kept_away(), reporting_waits(console.warn):
         display = Display(console)
         try:
             yield display

@@ -15,23 +15,10 @@ HOST_VARIABLE = "DLRUN_HOST"
 _LONGEST_HOST = 40
 _PROC = Path("/proc")
 _LOCAL = frozenset(
-    [
-        "ext2",
-        "ext3",
-        "ext4",
-        "xfs",
-        "btrfs",
-        "zfs",
-        "f2fs",
-        "jfs",
-        "bcachefs",
-        "tmpfs",
-        "ramfs",
-        "overlay",
-        "vfat",
-        "exfat",
-        "ntfs3",
-    ]
+    {
+        *("ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "jfs", "bcachefs"),
+        *("tmpfs", "ramfs", "overlay", "vfat", "exfat", "ntfs3"),
+    }
 )
 """File systems that one machine has for itself."""
 _ENDED = frozenset("ZX")
