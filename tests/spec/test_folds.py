@@ -90,7 +90,7 @@ def test_a_separate_validation_file_and_folds_exclude_each_other(tmp_path: Path)
 
 
 def test_the_schema_knows_the_section() -> None:
-    number, group, nothing = json_schema()["properties"]["folds"]["anyOf"]
+    number, group, nothing, _variable = json_schema()["properties"]["folds"]["anyOf"]
     assert (number["minimum"], nothing) == (2, {"type": "null"})
     assert group["properties"].keys() == {"count", "repeats", "seed"}
 

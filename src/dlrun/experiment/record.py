@@ -28,6 +28,7 @@ from dlrun.runs.removal import clear_dropped
 from dlrun.runs.sums import checkpoint_sums
 from dlrun.spec.identity import identify
 from dlrun.spec.parse import SpecFile
+from dlrun.spec.sharing.kept import keep_config
 from dlrun.spec.types import Spec
 from dlrun.system.disk import disk, explained
 from dlrun.training.devices.cluster import ALONE, Cluster, read_cluster
@@ -111,9 +112,7 @@ def _name_in_id(spec: Spec) -> str:
 
 def _fill(folder: RunFolder, file: SpecFile) -> None:
     folder.begin_record(file.spec.name)
-    # utf-8-sig drops the byte order mark that some editors put at the start of a file.
-    text = file.text if file.text is not None else file.path.read_text(encoding="utf-8-sig")
-    folder.write_text(folder.config_yaml, text)
+    config = keep_config(folder, file)
     write_spec(folder, _portable(file.spec, folder))
     folder.write_text(folder.packages_txt, provenance.packages_text())
     code = file.path.resolve().parent
@@ -122,6 +121,7 @@ def _fill(folder: RunFolder, file: SpecFile) -> None:
         folder.write_text(folder.git_diff, git_diff(code))
     folder.update_record(
         command=tuple(map(encodable, sys.argv)),
+        config=config.model_dump(),
         identity=identify(file).model_dump(),
         git=git,
         versions=provenance.versions(),

@@ -19,8 +19,9 @@ from dlrun.runs.provenance.environment import differences
 from dlrun.runs.query.catalog import find_run
 from dlrun.runs.record import EnsembleRecord, read_record
 from dlrun.spec.parse import override_list
+from dlrun.spec.sharing.kept import config_changes
 from dlrun.spec.stored import read_stored_spec
-from dlrun.training.progress.events import Listener, silent
+from dlrun.training.progress.events import Listener, Note, silent
 
 TIMINGS = ("seconds", "examples_per_second", "data_wait")
 """Columns of metrics.jsonl that hold times, which differ between any two runs."""
@@ -109,6 +110,8 @@ def reproduce(
         return _join_again(before, record.ensemble, runs_dir=Path(runs_dir), overrides=overrides, listener=listener)
     rows = before.read_metrics()  # damage is found here, before an hour of training
     file = read_stored_spec(before, overrides, trust_plugins=trust_plugins, trains=bool(overrides))
+    if changes_of_config := config_changes(file, before):
+        listener(Note("config", changes_of_config))
     again = train_file(file, runs_dir=Path(runs_dir), listener=listener)
     after = again.folder.read_record()
     first_epoch, largest = _first_difference(rows, again.folder.read_metrics())

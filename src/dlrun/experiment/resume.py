@@ -32,6 +32,7 @@ from dlrun.runs.record import DatasetRecord, RunRecord
 from dlrun.runs.removal import refuse_removed
 from dlrun.spec.changes import refused_changes
 from dlrun.spec.parse import SpecFile, override_list
+from dlrun.spec.sharing.kept import config_changes
 from dlrun.spec.stored import read_stored_spec
 from dlrun.system.disk import disk
 from dlrun.system.tensorflow_start import start_tensorflow
@@ -112,6 +113,8 @@ def resume_run(
         if record.is_ensemble:
             _refuse_ensemble(record, overrides)
         file = read_changed_spec(folder, overrides, trust_plugins=options.trust_plugins)
+        if changes_of_config := config_changes(file, folder):
+            session.listener(Note("config", changes_of_config))
         if not file.spec.model.is_trainable:  # a kill right after the spec was written leaves no model in run.json
             _refuse_ensemble(record, overrides)
         if record.status == "completed" and not overrides:

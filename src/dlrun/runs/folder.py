@@ -45,6 +45,7 @@ class RunFolder:
         self.path = path
         self.id = path.name
         self.config_yaml = path / "config.yaml"
+        self.bases = path / "bases"
         self.spec_yaml = path / "spec.yaml"
         self.run_json = path / "run.json"
         self.interface_json = path / "interface.json"

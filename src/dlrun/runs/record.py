@@ -237,6 +237,7 @@ class EnsembleMemberRecord(_Group):
     checkpoint: str
     weights_sha256: str | None = None
     spec_sha256: str | None = None
+    config: ConfigRecord | None = None
     validation: Scores = {}
 
 
@@ -282,6 +283,20 @@ class IdentityRecord(_Group):
     data: str
 
 
+class ConfigRecord(_Group):
+    """What a spec was made from.
+
+    Args:
+        files: The sha256 of the config and of each file that it is based on, by absolute path; the config is the first.
+        variables: The values of its variables.
+        environment: The values of the variables of the environment that it used.
+    """
+
+    files: dict[str, str] = {}
+    variables: dict[str, str | int | float | bool | None] = {}
+    environment: dict[str, str] = {}
+
+
 class RunRecord(_Group):
     """The content of `run.json`. Unknown values are null, and so are metrics that are NaN or infinite.
 
@@ -295,6 +310,7 @@ class RunRecord(_Group):
         seconds: The duration, including that before each resume.
         command: The command line, one item per argument.
         spec_sha256: The sha256 of `spec.yaml`.
+        config: The files, and the variables in them, that the spec was made from; null in runs of earlier versions.
         identity: What identifies equal runs; null after the spec of the run was changed.
         git: Commit, branch, and whether there are uncommitted changes; null outside a repository.
         versions: The versions of Python and the libraries that affect the numbers.
@@ -345,6 +361,7 @@ class RunRecord(_Group):
     seconds: float | None = None
     command: tuple[str, ...] = ()
     spec_sha256: str | None = None
+    config: ConfigRecord | None = None
     identity: IdentityRecord | None = None
     git: dict[str, Any] | None = None
     versions: dict[str, str] = {}

@@ -11,11 +11,11 @@ from dlrun.search.folder import SearchFolder
 from dlrun.search.ledger import Ledger
 from dlrun.search.outcome import SearchOutcome, read_outcome
 from dlrun.search.trials import Trials, TrialState
-from dlrun.spec.search.space import yaml_text
 from dlrun.system.disk import disk, explained
 from dlrun.system.paths import locate
 from dlrun.yaml_tree.edit import EditError, with_value, without_key
 from dlrun.yaml_tree.source import parse_yaml
+from dlrun.yaml_tree.text import yaml_text
 
 _MOST_OPTIONS = 6
 

@@ -33,6 +33,7 @@ from dlrun.search.trials import Trials
 from dlrun.search.winner import WinnerSource
 from dlrun.spec.search.section import SearchSection
 from dlrun.system.disk import disk, explained
+from dlrun.yaml_tree.text import document_text
 
 Reserve = Callable[[Trials], float]
 """Returns how many of the seconds of a search to leave for what follows it."""
@@ -105,10 +106,17 @@ def _begin(folder: SearchFolder, plan: SearchPlan, section: SearchSection, trial
     head = head_of(plan, section)
     note = check_same_search(trials.head, head) if trials.head else ""
     with explained(f"write {folder.config}"):
-        disk.write_atomically(folder.config, plan.config.read_bytes())
+        disk.write_atomically(folder.config, _one_file(plan))
     if not trials.head:
         trials.add(ledger.append("search", version=1, started=now(), seconds=0.0, **head))
     return note
+
+
+def _one_file(plan: SearchPlan) -> bytes:
+    """Return the config as one file: as the user wrote it, but without bases and variables."""
+    file = plan.base
+    is_shared = len(file.files) > 1 or file.variables.variables or file.variables.environment
+    return document_text(file.document).encode() if is_shared else file.files[0].content
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,15 @@ from functools import cache
 from dlrun.names import fold_name
 
 KEYS: Mapping[str, str] = {
+    "defaults": "base",
+    "_base_": "base",
+    "extends": "base",
+    "include": "base",
+    "includes": "base",
+    "inherits": "base",
+    "vars": "variables",
+    "params": "variables",
+    "parameters": "variables",
     "lr": "learning_rate",
     "eta": "learning_rate",
     "bs": "batch_size",

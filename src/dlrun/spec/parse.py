@@ -6,11 +6,12 @@ import os
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from dlrun.component import Fields
+from dlrun.component import Path as KeyPath
 from dlrun.data import Source
 from dlrun.data.columns import ColumnKeys
 from dlrun.data.division.folds import Folds, FoldsError
@@ -30,12 +31,29 @@ from dlrun.spec.trust import OWN, Trust, refuse_model_files, refuse_reach, trust
 from dlrun.spec.types import Draft, EvaluationKeys, Spec, Training
 from dlrun.spec.validate import correct_keys, shown, validate
 from dlrun.system.paths import absent, locate, unreadable
+from dlrun.yaml_tree.composition.bases import KEY as BASE
+from dlrun.yaml_tree.composition.bases import Composition, ConfigFile, compose, read_composed
+from dlrun.yaml_tree.composition.variables import KEY as VARIABLES
+from dlrun.yaml_tree.composition.variables import Resolution, resolve_variables
 from dlrun.yaml_tree.document import Node
 from dlrun.yaml_tree.given import document_of
-from dlrun.yaml_tree.override import apply_overrides
+from dlrun.yaml_tree.override import ORIGIN, apply_overrides
 from dlrun.yaml_tree.source import read_yaml
 
-KEYS = ("name", "seed", "plugins", *SECTIONS, "metrics", "training", "evaluation", "folds", "decision", "search")
+KEYS = (
+    BASE,
+    VARIABLES,
+    "name",
+    "seed",
+    "plugins",
+    *SECTIONS,
+    "metrics",
+    "training",
+    "evaluation",
+    "folds",
+    "decision",
+    "search",
+)
 MAX_SEED = 2**32 - 1
 MAX_METRICS = 1000
 MAX_PLUGINS = 100
@@ -55,6 +73,8 @@ class SpecFile:
         tracking_refused: Reason why the tracker of the spec is not used; empty if it is.
         notes: Messages for the user about which of two places a relative path was found in.
         text: The spec as YAML, if it does not come from the file `path`.
+        files: The files that it was made from: `path`, and its bases.
+        variables: The values of its variables, and of those of the environment that it used.
     """
 
     spec: Spec
@@ -64,6 +84,8 @@ class SpecFile:
     tracking_refused: str = ""
     notes: tuple[str, ...] = ()
     text: str | None = None
+    files: tuple[ConfigFile, ...] = ()
+    variables: Resolution = field(default_factory=Resolution)
 
     def first_fold(self) -> SpecFile:
         """Return the spec of its first fold; itself if it has no folds."""
@@ -105,8 +127,12 @@ def read_spec(
     """
     if trust is None:
         trust, content = trust_in(path, trust_plugins=trust_plugins)
-    document, problems = read_yaml(path, content=content)
-    return _check(document, problems, path, trust, overrides)
+    if trust.is_stored:  # complete, and what looks like a variable in it is text
+        document, problems = read_yaml(path, content=content)
+        composition = Composition(document, problems)
+    else:
+        composition = read_composed(path, content=content, reach=trust.reach)
+    return _check(composition, path, trust, overrides)
 
 
 def override_list(overrides: str | Sequence[str]) -> tuple[str, ...]:
@@ -129,7 +155,9 @@ def parse_given(given: Mapping[str, Any], overrides: tuple[str, ...] = (), *, tr
         DataError: See `read_spec`.
     """
     document, text = document_of(given)
-    return replace(_check(document, [], Path("run.yaml"), trust or OWN, overrides), text=text)
+    trust = trust or OWN
+    composition = compose(document, beside=Path(), reach=trust.reach)
+    return replace(_check(composition, Path("run.yaml"), trust, overrides), text=text)
 
 
 def read_config(
@@ -149,30 +177,50 @@ def read_config(
     return read_spec(Path(config), overrides, trust_plugins=trust_plugins)
 
 
-def _check(document: Node, problems: list[Problem], path: Path, trust: Trust, overrides: tuple[str, ...]) -> SpecFile:
+def _check(composition: Composition, path: Path, trust: Trust, overrides: tuple[str, ...]) -> SpecFile:
+    document, problems = composition.root, composition.problems
+    variables = Resolution()
     if trust.is_stored:
         complete_stored(document)
-    problems += apply_overrides(document, overrides)
+        problems += apply_overrides(document, overrides)
+    else:
+        problems += apply_overrides(document, overrides)
+        problems += _base_on_command_line(document)
+        environment = os.environ.get if trust.reads_environment else None
+        variables = resolve_variables(document, used=frozenset(composition.used), environment=environment)
+        problems += variables.problems
     if problems and not document.value:  # an empty file lacks every key, so report only that it is empty
         raise SpecError(problems)
     if not isinstance(document.value, dict):
         what = f"the spec is {shown(document.plain())}"
         raise SpecError([*problems, document.place.problem(what, expected="a group of keys")])
-    parser = _SpecParser(document, path)
+    files = tuple(composition.files)
+    parser = _SpecParser(document, path, files)
     spec = parser.spec(trust)
     if spec is None or problems or parser.problems:
-        raise SpecError(problems + parser.problems)
+        raise SpecError(problems + [found for found in parser.problems if not variables.explains(found)])
     if parser.data_error is not None:
         raise parser.data_error
-    return SpecFile(spec, document, path, trust, parser.tracking_refused, tuple(parser.notes))
+    notes = tuple(parser.notes)
+    return SpecFile(spec, document, path, trust, parser.tracking_refused, notes, files=files, variables=variables)
+
+
+def _base_on_command_line(document: Node) -> list[Problem]:
+    """Return the problem of a base that is given with `--set`, which would be too late."""
+    if not isinstance(document.value, dict) or BASE not in document.value:
+        return []
+    document.value.pop(BASE)
+    place = document.key_places[BASE]
+    return [place.problem(f"{BASE} is read before {ORIGIN}", expected=f"{BASE}: in the file")]
 
 
 class _SpecParser:
     """Parse every part even if others are wrong, so that all problems are reported at once."""
 
-    def __init__(self, document: Node, path: Path) -> None:
+    def __init__(self, document: Node, path: Path, files: Sequence[ConfigFile]) -> None:
         self.document = document
         self.path = path
+        self.folders = {str(file.path): file.path.parent for file in files}
         self.problems: list[Problem] = correct_keys(document, KEYS, where="the spec")
         self.tracking_refused = ""
         self.data_error: DataError | None = None
@@ -242,12 +290,13 @@ class _SpecParser:
             path = getattr(dataset, key)
             if not isinstance(path, str):
                 continue
-            place = locate(path, beside=self.path.parent)
+            beside = self.folder_of(("dataset", key))
+            place = locate(path, beside=beside)
             if place is not None:
                 found[key] = place.path
                 self.notes += [f"{key}: {place.note}"] if place.note else []
             elif key in dataset.path_keys and self.data_error is None:
-                self.data_error = absent(f"dataset.{key}", path, beside=self.path.parent)
+                self.data_error = absent(f"dataset.{key}", path, beside=beside)
         return dataset.model_copy(update=found) if found else dataset
 
     def located_model(self, model: Model, *, must_exist: bool) -> Model:
@@ -257,13 +306,18 @@ class _SpecParser:
         """
         found = {}
         for key, path in model.files().items():
-            place = locate(path, beside=self.path.parent)
+            beside = self.folder_of(("model", key))
+            place = locate(path, beside=beside)
             if place is not None:
                 found[key] = place.path
                 self.notes += [f"{key}: {place.note}"] if place.note else []
             elif must_exist and self.data_error is None:
-                self.data_error = absent(f"model.{key}", path, beside=self.path.parent)
+                self.data_error = absent(f"model.{key}", path, beside=beside)
         return model.model_copy(update=found) if found else model
+
+    def folder_of(self, path: KeyPath) -> Path:
+        """Return the folder of the file that a value stands in, which may be a base; with `--set`, of the config."""
+        return self.folders.get(self.document.at(path).place.origin, self.path.parent)
 
     def described(self, dataset: Source | None) -> Description | None:
         """Return the description of the data. An error in the data is kept until the spec is checked."""
@@ -351,12 +405,12 @@ class _SpecParser:
             raise SpecError([place.problem(message, hint="add --trust-plugins if you trust this code")])
         loaded = []
         for index, item in enumerate(listed):
-            within = trust.plugins_within
+            within, beside = trust.plugins_within, self.folder_of(("plugins", index))
             # Resolved, because a link inside the folder may lead to code outside of it.
-            if within is not None and not (self.path.parent / item).resolve().is_relative_to(within.resolve()):
+            if within is not None and not (beside / item).resolve().is_relative_to(within.resolve()):
                 raise SpecError([place.problem(f"the plugin {item} is outside {within}")])
             try:
-                found = find_plugin(item, beside=self.path.parent, working_directory=trust.working_directory)
+                found = find_plugin(item, beside=beside, working_directory=trust.working_directory)
                 self.notes += [f"plugins: {found.note}"] if found.note else []
                 loaded.append(str(load_plugin(Path(found.path))))
             except SpecError as error:

@@ -11,6 +11,7 @@ from dlrun.registry import Registry
 from dlrun.spec.checks.search.schema import search_schema
 from dlrun.spec.decision import DecisionRule
 from dlrun.spec.sections import OPTIONAL, SECTIONS
+from dlrun.spec.sharing.schema import SHARED_KEYS, required_without_base, with_variables
 from dlrun.spec.types import EvaluationKeys, Training
 from dlrun.system.paths import FROM_WHERE
 
@@ -21,6 +22,7 @@ def json_schema() -> Schema:
     """Return the JSON Schema (draft 2020-12) of a spec, with type, bounds, default and meaning of every key."""
     definitions: Schema = {}
     properties: Schema = {
+        **SHARED_KEYS,
         "name": {"type": "string", "description": "Name of the run; by default the name of the file."},
         "seed": {
             "type": "integer",
@@ -38,7 +40,7 @@ def json_schema() -> Schema:
         properties[key] = _any_of(registry, definitions)
         if key in OPTIONAL:
             properties[key]["anyOf"].append({"type": "null"})
-    properties["metrics"] = {"type": "array", "items": _any_of(metrics, definitions)}
+    properties["metrics"] = {"type": "array", "items": _any_of(metrics, definitions, is_whole=True)}
     options: dict[str, type[Fields]] = {"training": Training, "evaluation": EvaluationKeys}
     for key, fields in options.items():
         properties[key] = _without_definitions(fields.model_json_schema(), definitions)
@@ -53,35 +55,46 @@ def json_schema() -> Schema:
     rule = _without_definitions(DecisionRule.model_json_schema(), definitions)
     properties["decision"] = {"anyOf": [rule, {"type": "null"}]}
     properties["search"] = {"anyOf": [search_schema(definitions), {"type": "null"}]}
-    return {
+    schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "dlrun spec",
         "type": "object",
         "properties": properties,
-        "required": ["dataset", "model", "loss"],
+        **required_without_base(SECTIONS, ("dataset", "model", "loss")),
         "additionalProperties": False,
         "$defs": definitions,
     }
+    return with_variables(schema)
 
 
-def _any_of(registry: Registry[Any], definitions: Schema) -> Schema:
-    """Return the schema of a component: a bare name, or a group whose `type` determines its keys."""
+def _any_of(registry: Registry[Any], definitions: Schema, *, is_whole: bool = False) -> Schema:
+    """Return the schema of a component: a bare name, or a group whose `type` determines its keys.
+
+    Args:
+        registry: The components.
+        definitions: Schemas to refer to, which are added to.
+        is_whole: Whether a group has all keys that it needs; a section may leave them to a base.
+    """
     names = list(registry.names())
     chosen = [
         {
             "if": {"properties": {"type": {"const": name}}, "required": ["type"]},
-            "then": _component_schema(component, name, definitions),
+            "then": _component_schema(component, name, definitions, is_whole=is_whole),
         }
         for name in names
         if (component := registry.find(name)) is not None
     ]
-    group = {"type": "object", "properties": {"type": {"enum": names}}, "required": ["type"], "allOf": chosen}
+    group = {"type": "object", "properties": {"type": {"enum": names}}, "allOf": chosen}
+    if is_whole:
+        group["required"] = ["type"]
     return {"anyOf": [{"enum": names}, group]}
 
 
-def _component_schema(component: type[Component], name: str, definitions: Schema) -> Schema:
+def _component_schema(component: type[Component], name: str, definitions: Schema, *, is_whole: bool) -> Schema:
     schema = _without_definitions(component.model_json_schema(), definitions)
     schema["properties"] = {"type": {"const": name}, **schema.get("properties", {})}
+    if not is_whole:
+        schema.pop("required", None)  # required_without_base asks for them
     return schema
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dlrun.data import Source
 from dlrun.errors import SpecError
@@ -16,9 +16,13 @@ from dlrun.runs.enclosing import folder_around
 from dlrun.spec.types import Draft
 from dlrun.spec.validate import shown
 from dlrun.system.disk import disk
+from dlrun.yaml_tree.composition.bases import ANYWHERE, Reach
 from dlrun.yaml_tree.document import Node
 from dlrun.yaml_tree.override import ORIGIN as OVERRIDE
 from dlrun.yaml_tree.source import MAX_BYTES
+
+if TYPE_CHECKING:
+    from dlrun.runs.folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class Trust:
             folder.
         trains: Whether the spec will be trained. If False, problems that matter only for training are ignored.
         is_stored: Whether it is the spec.yaml of a run, which lists every key of the version that wrote it.
+        reach: Which files the spec may be based on.
+        reads_environment: Whether its values may contain variables of the environment.
     """
 
     plugins: bool = True
@@ -45,6 +51,8 @@ class Trust:
     working_directory: bool = True
     trains: bool = True
     is_stored: bool = False
+    reach: Reach = ANYWHERE
+    reads_environment: bool = True
 
 
 OWN = Trust()
@@ -72,7 +80,8 @@ def trust_in(path: Path, *, trust_plugins: bool) -> tuple[Trust, bytes | None]:
             # Read once, so that the verified bytes are the parsed ones.
             content = disk.read_file(path, limit=MAX_BYTES + 1)
     if is_own(run, spec=content):
-        return Trust(plugins_within=None if is_its_spec else run.plugins, is_stored=is_its_spec), content
+        reach = Reach(kept=_kept_bases(path, run))
+        return Trust(plugins_within=None if is_its_spec else run.plugins, is_stored=is_its_spec, reach=reach), content
     foreign = Trust(
         plugins=trust_plugins,
         data=False,
@@ -80,8 +89,16 @@ def trust_in(path: Path, *, trust_plugins: bool) -> tuple[Trust, bytes | None]:
         repository=False,
         working_directory=False,
         is_stored=is_its_spec,
+        reach=Reach(within=run.path, kept=_kept_bases(path, run)),
+        reads_environment=False,
     )
     return foreign, content
+
+
+def _kept_bases(path: Path, run: RunFolder) -> Path | None:
+    """Return the folder with the copies of the bases if the file is the copy of the config in a run folder."""
+    is_its_config = os.path.realpath(path) == os.path.realpath(run.config_yaml)
+    return run.bases if is_its_config else None
 
 
 def refuse_reach(dataset: Source, document: Node) -> None:

@@ -34,11 +34,15 @@ class Node:
         value: A scalar, a list of nodes, or a dict from key to node.
         place: Location of the value.
         key_places: Location of each key, for a dict.
+        over: Locations of the values that this one replaced, the last replaced first.
+        template: The text with variables that the value was computed from; empty if it is the value as written.
     """
 
     value: Scalar | list[Node] | dict[str, Node]
     place: Place
     key_places: dict[str, Place] = field(default_factory=dict)
+    over: tuple[Place, ...] = ()
+    template: str = ""
 
     @property
     def entries(self) -> dict[str, Node]:
@@ -57,8 +61,14 @@ class Node:
         """Return a copy that can be changed on its own, down to its last value."""
         value = self.value
         if isinstance(value, dict):
-            return Node({key: node.copy() for key, node in value.items()}, self.place, dict(self.key_places))
-        return Node([node.copy() for node in value] if isinstance(value, list) else value, self.place)
+            value = {key: node.copy() for key, node in value.items()}
+        elif isinstance(value, list):
+            value = [node.copy() for node in value]
+        return replace(self, value=value, key_places=dict(self.key_places))
+
+    def replacing(self, before: Node | None) -> Node:
+        """Return this node with the locations of what it replaces."""
+        return self if before is None else replace(self, over=(*self.over, before.place, *before.over))
 
     def children(self) -> Iterator[Node]:
         """Yield the nodes directly below this one."""

@@ -103,7 +103,7 @@ def _step(node: Node, key: str, *, place: Place, above: str) -> Node:
 
 def _put(node: Node, key: str, leaf: Node, *, place: Place, above: str) -> None:
     if isinstance(node.value, dict):
-        node.value[key] = leaf
+        node.value[key] = leaf.replacing(node.value.get(key))
         node.key_places[key] = place
         return
     index = _as_key(node, key)
@@ -113,7 +113,7 @@ def _put(node: Node, key: str, leaf: Node, *, place: Place, above: str) -> None:
         raise SpecError([place.problem(f"{above or 'the spec'} is {what} and has no key {key!r}", expected=expected)])
     if index > len(node.value):
         raise SpecError([place.problem(f"{above} has {len(node.value)} items", expected=f"0 to {len(node.value)}")])
-    node.value[index : index + 1] = [leaf]
+    node.value[index : index + 1] = [leaf.replacing(node.child(index))]
 
 
 def _as_key(node: Node, key: str) -> str | int:

@@ -71,7 +71,7 @@ def read_yaml(path: Path, *, content: bytes | None = None) -> tuple[Node, list[P
     Raises:
         SpecError: The file cannot be read, or is not YAML.
     """
-    raw = _read(path) if content is None else content
+    raw = read_config_file(path) if content is None else content
     if len(raw) > MAX_BYTES:
         raise SpecError([Problem("the file is larger than 1 MiB", "a spec of a few kilobytes", "", str(path))])
     try:
@@ -82,7 +82,12 @@ def read_yaml(path: Path, *, content: bytes | None = None) -> tuple[Node, list[P
     return parse_yaml(text, origin=str(path))
 
 
-def _read(path: Path) -> bytes:
+def read_config_file(path: Path) -> bytes:
+    """Return the content of a config, of which one byte more than allowed is enough.
+
+    Raises:
+        SpecError: It cannot be read, or is of another kind.
+    """
     if hint := _hint_for_another_kind(path):
         what = f"{path} is {'a folder' if path.is_dir() else 'a file of data'}, not a config"
         raise SpecError([Problem(what, "a YAML file that names the data", hint)])
@@ -135,9 +140,12 @@ def parse_yaml(
 
 def parse_scalar(event: yaml.ScalarEvent) -> Scalar:
     """Return the value of a scalar according to YAML 1.2."""
-    text: str = event.value
-    if event.style:  # quoted or block text; the style of plain text is None in PyYAML and empty in libyaml
-        return text
+    # The style of plain text is None in PyYAML and empty in libyaml; others are quoted or block text.
+    return event.value if event.style else parse_text(event.value)
+
+
+def parse_text(text: str) -> Scalar:
+    """Return the value of plain text, without quotes, according to YAML 1.2."""
     if text in _WORDS:
         return _WORDS[text]
     if len(text) > _MAX_DIGITS:

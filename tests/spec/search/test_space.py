@@ -13,10 +13,10 @@ from dlrun.spec.search.space import (
     overrides_of,
     point_key,
     shown_values,
-    yaml_text,
 )
 from dlrun.yaml_tree.given import document_of
 from dlrun.yaml_tree.override import apply_overrides
+from dlrun.yaml_tree.text import yaml_text
 
 RATE = Number("optimizer.learning_rate", "optimizer.learning_rate", 1e-4, 1e-1, log=True)
 DROPOUT = Number("model[0].dropout", "model.dropout", 0.0, 0.5, step=0.1)

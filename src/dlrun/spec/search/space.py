@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+
+from dlrun.yaml_tree.text import yaml_text
 
 Point = Mapping[str, float | int]
 """A point of a space: the number of each active parameter, or the index of the option of a choice, by its name."""
@@ -17,8 +18,6 @@ PointKey = tuple[tuple[str, float | int], ...]
 
 _DIGITS = 6
 _LONGEST_FLOAT = 8
-_PLAIN_TEXT = re.compile(r"[A-Za-z_][\w./-]*")
-_OTHER_SCALARS = frozenset({"true", "false", "null"})
 
 
 @dataclass(frozen=True)
@@ -245,22 +244,6 @@ def value_of(parameter: Parameter, point: Point) -> Any:
         keys = below.path[len(parameter.path) :].split(".")[1:]
         value = _with_value(value, keys, value_of(below, point))
     return value
-
-
-def yaml_text(value: Any) -> str:
-    """Return a plain value as YAML in one line. Numbers are read back exactly."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{yaml_text(key)}: {yaml_text(below)}" for key, below in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(yaml_text, value)) + "]"
-    if isinstance(value, float) and not math.isfinite(value):
-        return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
-    if not isinstance(value, str):
-        return json.dumps(value)
-    if _PLAIN_TEXT.fullmatch(value) and value.lower() not in _OTHER_SCALARS:
-        return value
-    # A YAML reader takes \\u escapes one by one, and would not join the two of an emoji.
-    return json.dumps(value, ensure_ascii=not value.isprintable())
 
 
 def _with_value(value: Any, keys: list[str], leaf: Any) -> Any:

@@ -11,9 +11,10 @@ from dlrun.errors import Problem
 from dlrun.names import nearest
 from dlrun.spec.checks.search.varied import Varied, takes_whole_numbers, vary
 from dlrun.spec.search.section import ChoiceKeys, RangeKeys, is_choices, is_range
-from dlrun.spec.search.space import Categorical, Number, Option, Parameter, yaml_text
+from dlrun.spec.search.space import Categorical, Number, Option, Parameter
 from dlrun.spec.validate import shown, validate
 from dlrun.yaml_tree.document import Node, Place
+from dlrun.yaml_tree.text import yaml_text
 
 MOST_CHOICES = 1000
 _FORMS = "low and high, or choices"
