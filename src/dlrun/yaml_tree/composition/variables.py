@@ -72,9 +72,9 @@ class _Resolver:
         self._environment = environment
         section = root.entries.get(KEY)
         self._section = section if section is not None else Node({}, root.place)
-        self._nodes = dict(self._checked(self._section))
         self._resolving: list[str] = []
         self._failed: set[str] = set()
+        self._nodes = dict(self._checked(self._section))
 
     def resolve_all(self, root: Node) -> None:
         for name in self._nodes:
@@ -103,6 +103,7 @@ class _Resolver:
                 self._report(place, f"{name!r} is not the name of a variable", expected="letters, digits and _")
             elif isinstance(node.value, dict | list):
                 self._report(place, f"the variable {name!r} is not a single value", expected="a number or a text")
+                self._failed.add(name)
             else:
                 yield name, node
 
@@ -140,7 +141,7 @@ class _Resolver:
         return True
 
     def _variable(self, name: str) -> Scalar:
-        if name not in self._nodes:
+        if name not in self._nodes and name not in self._failed:
             raise unknown_variable(name, self._nodes, part=name)
         if name in self._resolving:
             circle = " -> ".join([*self._resolving[self._resolving.index(name) :], name])
