@@ -12,8 +12,9 @@ from typing import Any
 from dlrun.data.division.folds import Folds
 from dlrun.spec.decision import DecisionRule
 from dlrun.spec.describe import describe_component, describe_keys, list_components
-from dlrun.spec.schema import json_schema
+from dlrun.spec.schema import REQUIRED, json_schema
 from dlrun.spec.search.section import SearchKeys
+from dlrun.spec.sharing.schema import SHARED_KEYS
 from dlrun.spec.types import EvaluationKeys, Training
 
 PAGE = Path(__file__).with_name("config.md")
@@ -69,14 +70,13 @@ def _generated() -> Iterator[str]:
 
 def _top_level() -> Iterator[str]:
     schema = json_schema()
-    required = set(schema["required"])
+    required = set(REQUIRED)
     yield from _heading("Top level", 2)
     yield "| key | default | meaning |\n|---|---|---|"
     for key, described in schema["properties"].items():
         section = {"metrics": "metric", "tracking": "tracker"}.get(key, key)
-        meaning = (
-            described.get("description", "") if key in {"name", "seed", "plugins"} else f"See [{section}](#{section})."
-        )
+        own = {"name", "seed", "plugins", *SHARED_KEYS}
+        meaning = described.get("description", "") if key in own else f"See [{section}](#{section})."
         default = "required" if key in required else _default(described.get("default"), key)
         yield f"| `{key}` | {default} | {_plain(meaning)} |"
     yield ""

@@ -17,6 +17,9 @@ from dlrun.system.paths import FROM_WHERE
 
 Schema = dict[str, Any]
 
+REQUIRED = ("dataset", "model", "loss")
+"""The keys that have no default. A config with a base may leave them to it."""
+
 
 def json_schema() -> Schema:
     """Return the JSON Schema (draft 2020-12) of a spec, with type, bounds, default and meaning of every key."""
@@ -60,7 +63,7 @@ def json_schema() -> Schema:
         "title": "dlrun spec",
         "type": "object",
         "properties": properties,
-        **required_without_base(SECTIONS, ("dataset", "model", "loss")),
+        **required_without_base(SECTIONS, REQUIRED),
         "additionalProperties": False,
         "$defs": definitions,
     }
