@@ -254,6 +254,7 @@ def record_choices(folder: RunFolder, setup: TrainingSetup, *, jit: Choice, envi
             "parameters": compiled.model.count_params(),
             "layers": [asdict(layer) for layer in plan_layers(compiled.core)[:_MOST_LAYERS]],
         },
+        features=None if setup.features is None else setup.features.model_dump(),
         dataset=DatasetRecord.of(setup.dataset).model_dump(),
         environment=environment,
     )

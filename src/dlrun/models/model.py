@@ -90,6 +90,13 @@ class Model(Component, abc.ABC):
         """Return the names of these layers, as far as they are known before the model is built."""
         return ()
 
+    def frozen_layer(self) -> str:
+        """Return the name of the layer up to which nothing learns, so that its output is the same in each epoch.
+
+        What comes after it must need only its output. Empty if there is none.
+        """
+        return ""
+
     def files(self) -> Mapping[str, str]:
         """Return the files of the user that a training reads for the model, by the key that names each."""
         return {}

@@ -320,6 +320,7 @@ class RunRecord(_Group):
         precision: The chosen precision.
         jit: Whether XLA compiles the steps.
         cpu_shares: The number of parts that one CPU cuts each batch into.
+        features: Whether the output of a frozen network is computed once or in each step; null without one.
         model: The model.
         dataset: The dataset.
         result: Metrics by split, such as `{"test": {"accuracy": 0.99}}`. They are those of the training: without a
@@ -371,6 +372,7 @@ class RunRecord(_Group):
     precision: Choice | None = None
     jit: Choice | None = None
     cpu_shares: Choice | None = None
+    features: Choice | None = None
     model: ModelRecord | None = None
     dataset: DatasetRecord | None = None
     directions: dict[str, Literal["max", "min"]] = {}

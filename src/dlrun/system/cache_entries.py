@@ -35,6 +35,7 @@ KINDS = {
     "tables": "rows of tables that do not fit into memory",
     "tfds": "decoded examples of tensorflow-datasets",
     "tfds-tables": "tables of tensorflow-datasets, as Parquet files",
+    "features": "what a frozen network computes of the examples",
     "fingerprints": "fingerprints of datasets",
     "jit": "measured times of training steps with and without XLA",
 }

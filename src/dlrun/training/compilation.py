@@ -19,6 +19,7 @@ from dlrun.training.devices.device import choose_precision, dtype_policy
 from dlrun.training.step.by_column import build_loss, build_metric
 from dlrun.training.step.by_member import MembersLoss, score_mean
 from dlrun.training.step.dropout import exchange_dropout, schedule_dropout
+from dlrun.training.step.frozen import with_feature_input
 from dlrun.training.step.fused_optimizers import fuse
 from dlrun.training.step.parts import join_parts
 from dlrun.training.step.replicas import Replicas
@@ -105,6 +106,7 @@ def compile_model(
         core = _built(spec, features, target, precision=precision.value)
         exchange_dropout(core)
         model, shares = share_batches(core, shares, is_asked_for=spec.training.cpu_shares != "auto")
+        model = with_feature_input(model, core, spec.model.frozen_layer())
         _compile(model, spec, target, length=length, precision=precision.value)
         if schedule := spec.model.rate_schedule():
             schedule_dropout(model, schedule, steps_per_epoch=length.steps_per_epoch, total_steps=length.steps)

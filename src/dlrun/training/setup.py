@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gc
+import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from typing import Any
 
 import keras
 import numpy as np
@@ -19,7 +22,7 @@ from dlrun.decision import Decision
 from dlrun.errors import DataError, Problem, SpecError
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.provenance.environment import environment
-from dlrun.runs.provenance.machine import usable_cores
+from dlrun.runs.provenance.machine import usable_cores, versions
 from dlrun.runs.record import Choice
 from dlrun.signature import Description, Target
 from dlrun.spec.checks.check import settled_target, target_of
@@ -36,16 +39,19 @@ from dlrun.training.evaluate import Evaluator
 from dlrun.training.failures import building_failures, step_failures
 from dlrun.training.loop import TrainingTask
 from dlrun.training.predictor import Predictor
-from dlrun.training.progress.events import Listener, Note
+from dlrun.training.progress.events import Listener, Note, silent
 from dlrun.training.progress.timeline import Timeline
 from dlrun.training.step.augment import Augment, augment_of
 from dlrun.training.step.cudnn import avoid_cudnn
 from dlrun.training.step.feed import Feed, class_weights, epoch_order
+from dlrun.training.step.frozen import FeatureModel
 from dlrun.training.step.jit import choose_jit
 from dlrun.training.step.parts import check_can_be_parted, check_penalties
 from dlrun.training.step.replicas import Replicas, make_replicas
 from dlrun.training.step.shares import choose_shares
 from dlrun.training.step.steps import StepRunner
+from dlrun.training.transfer.features import AT_ONCE as FEATURES_AT_ONCE
+from dlrun.training.transfer.features import FrozenNetwork
 
 # The objects that importing TensorFlow creates live as long as the process. Every garbage collection would traverse
 # them all again, which took a third of the CPU time of a short training; `clear_session` alone asks for several.
@@ -74,6 +80,8 @@ class TrainingSetup:
     shares: Choice
     timeline: Timeline
     replicas: Replicas
+    features: Choice | None = None
+    listener: Listener = silent
     _evaluators: dict[str, Evaluator] = field(default_factory=dict)
 
     def describe_updates(self, steps: int) -> str:
@@ -164,7 +172,10 @@ class TrainingSetup:
         )
 
     def training_feed(self) -> Feed:
-        """Return the training split, with the class weights and the augmentation of the spec."""
+        """Return the training split, with the class weights and the augmentation of the spec.
+
+        Of a frozen network, it holds what the network computes of the images.
+        """
         weights = class_weights(self.dataset.splits["train"], self.target, self.spec.training)
         return self._feed("train", class_weight=weights, augment=augment_of(self.dataset, seed=self.spec.seed))
 
@@ -180,7 +191,10 @@ class TrainingSetup:
     def _feed(
         self, split: str, *, class_weight: npt.NDArray[np.float32] | None = None, augment: Augment | None = None
     ) -> Feed:
-        examples = self.dataset.splits[split]
+        examples, holds_features = self.dataset.splits[split], self.trains_on_features
+        preprocess: Callable[[Any], Any] = self.preprocess
+        if holds_features:
+            examples, preprocess = replace(examples, features=self.frozen_features(split)), _as_they_are
         wanted, size = self.spec.training.feed, sum(array.nbytes for _, array in examples.arrays())
         copies = 1 if self.device.is_gpu else len(self.replicas.devices)
         resident = wanted == "device" or (wanted == "auto" and copies * size <= free_bytes(self.device) // 2)
@@ -191,12 +205,41 @@ class TrainingSetup:
             return Feed(
                 examples,
                 target=self.target,
-                preprocess=self.preprocess,
+                preprocess=preprocess,
                 class_weight=class_weight,
                 devices=self.replicas.devices,
                 resident=resident,
                 augment=augment,
+                holds_features=holds_features,
             )
+
+    @property
+    def trains_on_features(self) -> bool:
+        """Whether the output of a frozen network is computed once, and only the head is trained on it."""
+        return self.features is not None and self.features.value == "once"
+
+    def frozen_features(self, split: str) -> npt.NDArray[np.float32]:
+        """Return what the frozen network computes of the examples of a split, with its present weights.
+
+        Shape:
+            Returns: `(examples, width)`.
+        """
+        premises = {**self.environment(), **versions(), "precision": self.compiled.precision.value}
+        network = FrozenNetwork(self.preprocess, self.compiled.core, self.spec.model.frozen_layer(), premises)
+        stored, batch_size = self.dataset.splits[split].features, FEATURES_AT_ONCE
+        started = time.perf_counter()
+        with step_failures("training.batch_size", batch_size), self.timeline.spent("data"):
+            found = network.features(
+                stored,
+                fingerprint=f"{split} of {self.dataset.fingerprint}",
+                what=f"{self.spec.plain()['model'].get('backbone', 'model')}, {len(stored):,} examples of {split}",
+            )
+        for note in found.notes:
+            self.listener(Note("warning", note))
+        took = "kept by an earlier run" if found.is_reused else f"computed in {time.perf_counter() - started:.1f} s"
+        size = found.value.nbytes / 2**20
+        self.listener(Note("features", f"{len(stored):,} of {split}, {size:,.1f} MiB: {took}"))
+        return found.value
 
 
 def assemble(
@@ -266,9 +309,13 @@ def assemble(
     if file.trust.trains:
         for late in find_unreached(spec, steps_per_epoch=length.steps_per_epoch, steps=length.steps):
             listener(Note("warning", late))
-    for subject, choice in (("precision", compiled.precision), ("cpu shares", compiled.shares)):
+    features = _choose_features(spec, dataset, compiled, replicas=replicas)
+    choices = {"precision": compiled.precision, "cpu shares": compiled.shares, "features": features}
+    for subject, choice in ((subject, choice) for subject, choice in choices.items() if choice is not None):
         listener(Note(subject, f"{choice.value}: {choice.reason}"))
-    setup = TrainingSetup(spec, device, dataset, target, preprocess, compiled, length, shares, timeline, replicas)
+    setup = TrainingSetup(
+        spec, device, dataset, target, preprocess, compiled, length, shares, timeline, replicas, features, listener
+    )
     if not setup.is_exact:
         listener(Note("exact", "no: a GPU may round differently in each run; TF_DETERMINISTIC_OPS=1 prevents it"))
     return setup
@@ -279,6 +326,26 @@ def _choose_cudnn(compiled: Compiled, dataset: Dataset, listener: Listener) -> N
     sequences = (split.features for split in dataset.splits.values())
     if reason := avoid_cudnn(compiled.model, sequences, are_tokens=dataset.features.kind == "tokens"):
         listener(Note("cudnn", f"off: {reason}"))
+
+
+def _as_they_are(rows: Any) -> Any:
+    return rows
+
+
+def _choose_features(spec: Spec, dataset: Dataset, compiled: Compiled, *, replicas: Replicas) -> Choice | None:
+    """Choose whether to compute the output of a frozen network once; None if the model has no such part."""
+    if not spec.model.frozen_layer():
+        return None
+    reason = ""
+    if dataset.augmentation is not None and dataset.augmentation.changes:
+        reason = "augmentation changes the images in each epoch"
+    elif replicas.count > 1:
+        reason = f"{replicas.count} devices share each batch"
+    elif not isinstance(compiled.model, FeatureModel):
+        reason = "CPU shares compute the whole model"
+    if reason:
+        return Choice(value="in each step", reason=f"{reason}, so the frozen network computes them again")
+    return Choice(value="once", reason="the network is frozen: each epoch trains the head alone")
 
 
 def _check_updates(compiled: Compiled, length: TrainingLength) -> None:

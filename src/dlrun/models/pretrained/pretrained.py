@@ -133,6 +133,10 @@ class Pretrained(Hidden, Model):
         """Return the names of these layers, as far as they are known before the model is built."""
         return self.entry.layers
 
+    def frozen_layer(self) -> str:
+        """Return the name of the layer whose output the head gets, if nothing before it learns."""
+        return POOLING if self.trainable == "none" else ""
+
     def files(self) -> Mapping[str, str]:
         """Return the file with weights, if the user names one."""
         named = isinstance(self.weights, str) and self.weights.endswith(SUFFIXES)

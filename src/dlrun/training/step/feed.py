@@ -12,7 +12,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
@@ -62,11 +61,12 @@ class Feed:
     Args:
         split: The arrays.
         target: What the model predicts, with the encoding that the loss needs.
-        preprocess: The model that turns stored examples into features.
+        preprocess: The function that turns stored examples into features, such as a Keras model.
         class_weight: The weight of each class, `(classes,)` float32, or None.
         devices: TensorFlow's names of the devices that the steps run on.
         resident: Whether all examples stay on the device.
         augment: The random augmentation of each batch in training, or None.
+        holds_features: Whether the examples are what a frozen network has computed, which only the head gets.
     """
 
     def __init__(  # noqa: PLR0913  each argument is one part of how a batch is made
@@ -74,16 +74,18 @@ class Feed:
         split: Split,
         *,
         target: Target,
-        preprocess: keras.Model,
+        preprocess: Callable[[Any], Any],
         class_weight: npt.NDArray[np.float32] | None = None,
         devices: tuple[str, ...] = ("/CPU:0",),
         resident: bool = True,
         augment: Augment | None = None,
+        holds_features: bool = False,
     ) -> None:
         self.examples = len(split)
         self._target_spec = target
         self._preprocess = preprocess
         self._augment = augment
+        self.holds_features = holds_features
         self.devices = devices
         arrays: list[npt.NDArray[Any]] = [split.features]
         if split.target is not None:

@@ -14,6 +14,7 @@ from dlrun.models.parts.block_lstm import use_block_kernels
 from dlrun.training.step.cudnn import without_cudnn
 from dlrun.training.step.dropout import use_hashed_dropout
 from dlrun.training.step.feed import Feed, StepRange
+from dlrun.training.step.frozen import use_features
 from dlrun.training.step.parts import part_step
 from dlrun.training.step.replicas import Replicas
 from dlrun.training.step.shares import shares_of, whole_batches
@@ -94,6 +95,7 @@ class StepRunner:
     @contextmanager
     def _traced(self, *, whole: bool) -> Iterator[None]:
         """Set what a graph that is traced inside the block uses: parts of a batch, and which kernels."""
+        use_features(self.model, on=self.feed.holds_features)
         use_block_kernels(self.model, on=not self._jit and not self.feed.is_on_gpu)
         use_hashed_dropout(self.model, on=self._jit and not self.feed.is_on_gpu)
         with whole_batches(self.model) if whole else nullcontext(), without_cudnn(self.model, on=self._jit):
