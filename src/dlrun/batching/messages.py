@@ -56,6 +56,12 @@ class Request:
         trial = Trial(**content["trial"]) if content.get("trial") else None
         return cls(**{**content, "overrides": tuple(content["overrides"]), "trial": trial})
 
+    def command(self) -> list[str]:
+        """Return the command that trains this run by itself."""
+        options = [part for override in self.overrides for part in ("--set", override)]
+        trust = ["--trust-plugins"] if self.trust_plugins else []
+        return ["dlrun", "train", self.config, *options, *trust, "--runs-dir", self.runs_dir]
+
     def identity_record(self) -> IdentityRecord:
         """Return the identity as a record."""
         return IdentityRecord(**self.identity)

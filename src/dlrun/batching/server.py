@@ -96,7 +96,7 @@ def _fork(request: Request, *, requests: int, messages: int, shown: Shown) -> in
         stop_with(requests)
         if request.gpu is not None:
             os.environ["CUDA_VISIBLE_DEVICES"] = request.gpu
-        sys.argv = _command(request)
+        sys.argv = request.command()
         code = run_job(request, pipe=messages, shown=shown)
     except BaseException:  # noqa: BLE001  nothing may reach the loop of the parent process
         traceback.print_exc()
@@ -109,9 +109,3 @@ def _fork(request: Request, *, requests: int, messages: int, shown: Shown) -> in
 def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  the signal module passes it
     raise KeyboardInterrupt(number)
 
-
-def _command(request: Request) -> list[str]:
-    """Return the command that trains this run by itself."""
-    options = [part for override in request.overrides for part in ("--set", override)]
-    trust = ["--trust-plugins"] if request.trust_plugins else []
-    return ["dlrun", "train", request.config, *options, *trust, "--runs-dir", request.runs_dir]

@@ -14,7 +14,8 @@ from dlrun.training.progress.events import Evaluated, Event, Listener
 
 
 @contextmanager
-def _logged() -> Iterator[Listener]:
+def logged() -> Iterator[Listener]:
+    """Provide a listener that writes the events of a run to its log."""
     with displayed(quiet=True) as display:
 
         def listen(event: Event) -> None:
@@ -26,4 +27,4 @@ def _logged() -> Iterator[Listener]:
 
 
 if __name__ == "__main__":
-    serve(_logged, messages=taken_over(sys.argv[1]))
+    serve(logged, messages=taken_over(sys.argv[1]))

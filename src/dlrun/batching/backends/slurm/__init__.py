@@ -1,0 +1,1 @@
+"""Train runs on Slurm: each is a task of a job array."""

@@ -1,0 +1,161 @@
+"""What a task of an array does: train its run, resume it, or skip it if it is complete, and report that in its folder.
+
+The run trains in a child process. So a crash of it, or its end by the kernel for lack of memory, is still reported, and
+this process stays to ask Slurm to requeue the task if its time is up.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+from dlrun.batching.backends.slurm.tasks import TaskFolder, TaskPlace
+from dlrun.batching.job import Shown, run_job
+from dlrun.batching.messages import Request, send
+from dlrun.errors import Interrupted
+from dlrun.training.stop import SIGNALS, handled_signals
+
+LIMIT_SIGNAL = signal.SIGUSR1
+"""The signal that Slurm sends some time before the time limit of a task."""
+_REQUEUE_ATTEMPTS, _REQUEUE_SECONDS = 5, 10.0
+_NO_STEP = "the time limit of the job came before the first steps of the training; ask for more: --slurm time=..."
+
+
+class TaskBody:
+    """One attempt at a task.
+
+    Args:
+        folder: The folder of its driver.
+        place: The task.
+        restart: How often it was requeued before.
+        shown: Creates the listener for the log of a run; called in the process of the run.
+        requeue: Asks Slurm to start the task again; returns whether Slurm will.
+    """
+
+    def __init__(
+        self, folder: TaskFolder, place: TaskPlace, *, restart: int, shown: Shown, requeue: Callable[[], bool]
+    ) -> None:
+        self._request = folder.requests(place.array)[place.index]
+        self._messages = folder.messages_file(place, restart=restart)
+        self._shown = shown
+        self._requeue = requeue
+        self._child = 0
+        self._is_late = False
+
+    def work(self) -> int:
+        """Train, and return the exit code."""
+        pipe = os.open(self._messages, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        # An attempt with the same number, cut off in the middle of a line, may have been here before.
+        os.write(pipe, b"\n")
+        send(pipe, number=self._request.number, event="begun", host=os.uname().nodename)
+        code = self._train(pipe)
+        is_stopped = code in {Interrupted.exit_code, *(128 + each for each in SIGNALS)}
+        returns = self._is_late and is_stopped
+        if returns and not self._has_trained():
+            send(pipe, number=self._request.number, event="ended", how="failed", reason=_NO_STEP)
+            returns = False
+        send(pipe, number=self._request.number, event="exit", code=code, late=returns)
+        os.fsync(pipe)
+        if returns:
+            self._requeue()
+        return code if code >= 0 else 128 - code
+
+    def _train(self, pipe: int) -> int:
+        """Train in a child process, and return its exit code, negative for a signal."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, (*SIGNALS, LIMIT_SIGNAL))
+        self._child = os.fork()
+        if not self._child:
+            _become_run(self._request, pipe=pipe, shown=self._shown)
+        for number in SIGNALS:
+            signal.signal(number, self._pass_on)
+        signal.signal(LIMIT_SIGNAL, self._time_is_up)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (*SIGNALS, LIMIT_SIGNAL))
+        return os.waitstatus_to_exitcode(os.waitpid(self._child, 0)[1])
+
+    def _pass_on(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002  the signal module passes it
+        # The child is not waited for yet, so no other process can have its number.
+        os.kill(self._child, number)
+
+    def _time_is_up(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        self._is_late = True
+        os.kill(self._child, signal.SIGTERM)
+
+    def _has_trained(self) -> bool:
+        """Return whether this attempt has come further: one that has not would be requeued for ever."""
+        for line in self._messages.read_bytes().splitlines():
+            message = json.loads(line) if line else {}
+            if message.get("event") == "progress" and message.get("epoch", 0) > 0:
+                return True
+        return False
+
+
+def _become_run(request: Request, *, pipe: int, shown: Shown) -> None:
+    """Train the run in this process, and end it."""
+    code = 1
+    try:
+        signal.signal(LIMIT_SIGNAL, signal.SIG_IGN)
+        for each in handled_signals():
+            signal.signal(each, _interrupt)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (*SIGNALS, LIMIT_SIGNAL))
+        sys.argv = request.command()
+        code = run_job(request, pipe=pipe, shown=shown)
+    except BaseException:  # noqa: BLE001  nothing may reach what the parent process does after the fork
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  the signal module passes it
+    raise KeyboardInterrupt(number)
+
+
+def requeue_job(job: str, *, pause: Callable[[float], None] = time.sleep) -> bool:
+    """Ask Slurm to start a job again, a few times if its controller does not answer.
+
+    Args:
+        job: The id of the job.
+        pause: Waits for some seconds.
+
+    Returns:
+        Whether Slurm will; it then ends this process.
+    """
+    for attempt in range(_REQUEUE_ATTEMPTS):
+        if attempt:
+            pause(_REQUEUE_SECONDS)
+        done = subprocess.run(["scontrol", "requeue", job], check=False)  # noqa: S603, S607  Slurm's own command
+        if done.returncode == 0:
+            return True
+    return False
+
+
+def work_task(arguments: list[str], *, shown: Shown) -> int:
+    """Train the run of a task that Slurm has started.
+
+    Args:
+        arguments: The folder, the number of the array, and the index of the task.
+        shown: Creates the listener for the log of a run; called in the process of the run.
+
+    Returns:
+        The exit code.
+    """
+    folder, array, index = arguments
+    restart = os.environ.get("SLURM_RESTART_COUNT", "0")
+    job = os.environ.get("SLURM_JOB_ID", "")
+    body = TaskBody(
+        TaskFolder(Path(folder)),
+        TaskPlace(int(array), int(index)),
+        restart=int(restart),
+        shown=shown,
+        requeue=lambda: bool(job) and requeue_job(job),
+    )
+    return body.work()
