@@ -219,7 +219,7 @@ def test_at_the_deadline_runs_stop_and_nothing_new_starts(planned: Planned, watc
     work.stop_at(10)
     work.go_on(crew)
     assert watch.now == 10
-    assert crew.signals == [signal.SIGTERM]
+    assert crew.signals == [signal.SIGINT]
     assert source.stages == [(1, "interrupted"), (2, "interrupted")]
     assert [event for event in watch.events if isinstance(event, Stopping)] == [Stopping(2, is_late=True)]
     assert work.signal is None
@@ -256,7 +256,7 @@ def test_a_signal_after_the_deadline_does_not_stop_the_runs_twice(planned: Plann
     work = watch.engine(source)
     work.stop_at(1)
     work.go_on(crew)
-    assert crew.signals[:2] == [signal.SIGTERM, signal.SIGKILL]
+    assert crew.signals[:2] == [signal.SIGINT, signal.SIGKILL]
     assert work.signal == signal.SIGINT
 
 

@@ -92,7 +92,14 @@ def _train(
     configs = tuple(dict.fromkeys(each.combination.config for each in planned))
     specs = [each.spec for each in planned]
     request = BackendRequest(
-        wanted.placement, specs, configs, wanted.jobs, wanted.runs_dir, since=batch.since, listener=listener
+        wanted.placement,
+        specs,
+        configs,
+        wanted.jobs,
+        wanted.runs_dir,
+        since=batch.since,
+        listener=listener,
+        folder=batch.folder,
     )
     options = EngineOptions(wanted.runs_dir, wanted.retries, batch.since, wanted.trust_plugins)
     with open_backend(request) as backend:
@@ -142,6 +149,11 @@ class BatchSource:
     def since(self) -> float:
         """When a run must have started to count as one of this batch, in seconds since 1970."""
         return self._file.since
+
+    @property
+    def folder(self) -> Path:
+        """The folder for what belongs to the batch besides its record."""
+        return self._file.path.with_suffix("")
 
     @property
     def is_over(self) -> bool:

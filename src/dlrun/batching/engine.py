@@ -91,6 +91,27 @@ class EngineOptions:
     since: float = 0.0
     trust_plugins: bool = False
 
+    def request(self, order: Order, *, gpu: str | None = None, anew: bool = False) -> Request:
+        """Return the request for an order.
+
+        Args:
+            order: The order.
+            gpu: The GPU that the run may see; None for what its process sees.
+            anew: Whether to train it from the start although there is an interrupted run.
+        """
+        return Request(
+            number=order.planned.number,
+            config=str(order.planned.combination.config),
+            overrides=order.planned.combination.overrides,
+            runs_dir=str(self.runs_dir),
+            identity=order.planned.identity.model_dump(),
+            since=self.since,
+            gpu=gpu,
+            anew=anew,
+            trust_plugins=self.trust_plugins,
+            trial=order.trial,
+        )
+
 
 @dataclass(frozen=True)
 class _Going:
@@ -197,21 +218,8 @@ class Engine:
             self._start(number, slot, crew)
 
     def _start(self, number: int, slot: Slot, crew: Crew) -> None:
-        order = self._orders[number]
         self._going[number] = _Going(slot, self._clock())
-        request = Request(
-            number=number,
-            config=str(order.planned.combination.config),
-            overrides=order.planned.combination.overrides,
-            runs_dir=str(self._options.runs_dir),
-            identity=order.planned.identity.model_dump(),
-            since=self._options.since,
-            gpu=slot.gpu,
-            anew=number in self._anew,
-            trust_plugins=self._options.trust_plugins,
-            trial=order.trial,
-        )
-        crew.start(request)
+        crew.start(self._options.request(self._orders[number], gpu=slot.gpu, anew=number in self._anew))
 
     def _hear(self, message: Mapping[str, Any]) -> None:
         number = message["number"]
@@ -222,6 +230,8 @@ class Engine:
                 folder = self._options.runs_dir / message["folder"]
                 begun = replace(state, stage="running", folder=folder, resumed=message["resumed"], reason="")
                 self._change(begun, noteworthy=True)
+            case "waiting":
+                self._change(replace(state, stage="waiting", reason=message["reason"], seconds_left=None))
             case "progress":
                 shown = {key: value for key, value in message.items() if key not in ("number", "event")}
                 self._change(replace(state, **shown))
@@ -313,7 +323,7 @@ class Engine:
     def _stop_if_asked(self, crew: Crew) -> None:
         """Stop the runs at the deadline or after a signal, with a checkpoint; a second signal kills them."""
         if self.is_late and not self._stops:
-            self._stop(crew, signal.SIGTERM)
+            self._stop(crew, signal.SIGINT)
         while self._signals_passed < self._signals_heard and self.signal is not None:
             self._signals_passed += 1
             if self._signals_passed > 1:

@@ -108,4 +108,3 @@ def _fork(request: Request, *, requests: int, messages: int, shown: Shown) -> in
 
 def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  the signal module passes it
     raise KeyboardInterrupt(number)
-

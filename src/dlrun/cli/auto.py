@@ -10,7 +10,7 @@ import typer
 
 from dlrun.cli.clock import BEGAN
 from dlrun.cli.display.terminal import tell
-from dlrun.cli.options import AsJson, CpusPerRun, GpusPerRun, Jobs, On, Quiet, RunsDir
+from dlrun.cli.options import AsJson, CpusPerRun, GpusPerRun, Jobs, On, Quiet, RunsDir, Slurm
 from dlrun.runs import RUNS_DIR
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ _Output = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="T
 
 def auto(
     data: _Data,
+    slurm: Slurm,
     *,
     target: _Target = "",
     minutes: _Minutes = 10.0,
@@ -61,7 +62,7 @@ def auto(
     from dlrun.search.auto.config import AutoWishes
 
     wishes = AutoWishes(data, output, minutes, metric, Wishes(kind, target, test=test), force=force)
-    placement = choose_placement(on, gpus_per_run=gpus_per_run, cpus_per_run=cpus_per_run)
+    placement = choose_placement(on, gpus_per_run=gpus_per_run, cpus_per_run=cpus_per_run, slurm=slurm)
     options = AutoOptions(runs_dir, jobs, command=("dlrun", *sys.argv[1:]), began=BEGAN, placement=placement)
     hidden = quiet or as_json
     with batch_displayed(quiet=hidden) as trials, displayed(quiet=True) as final:

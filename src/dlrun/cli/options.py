@@ -58,12 +58,16 @@ _JOBS = (
     "Runs at a time. Default: one per GPU; on a CPU 2, or a quarter of its cores; on a cluster what it has room for."
 )
 Jobs = Annotated[int | None, typer.Option("--jobs", metavar="N", help=_JOBS, show_default=False)]
-_ON = "Where to train: local, ray, or ray://HOST:PORT. Default: engine in ~/.config/dlrun/defaults.yaml, else local."
+_ON = "Where: local, ray, ray://HOST:PORT, or slurm. Default: engine in ~/.config/dlrun/defaults.yaml, else local."
 On = Annotated[str | None, typer.Option("--on", metavar="ENGINE", help=_ON, show_default=False)]
 _GPUS = "GPUs of a cluster for each run, such as 0.5. Default: 1 if the run may use one."
 GpusPerRun = Annotated[float | None, typer.Option(metavar="N", min=0, help=_GPUS, show_default=False)]
 _CPUS = "CPU cores of a cluster for each run."
 CpusPerRun = Annotated[float | None, typer.Option(metavar="N", min=0, help=_CPUS, show_default=False)]
+_SLURM = "Options of sbatch for --on slurm: partition=gpu,gres=gpu:1,time=4:00:00. Repeatable."
+Slurm = Annotated[
+    list[str], typer.Option("--slurm", metavar="KEY=VALUE,...", help=_SLURM, default_factory=list, show_default=False)
+]
 TrustPlugins = Annotated[
     bool, typer.Option("--trust-plugins", help="Run the plugins, which are code, of a run that was made elsewhere.")
 ]

@@ -140,7 +140,16 @@ def _train(source: TrialSource, wanted: SearchOptions, limit: _Limit, *, listene
         listener(BatchStarted((), what="search", headline=source.headline))
     else:
         specs, placement = [source.plan.base.spec], wanted.placement
-        request = BackendRequest(placement, specs, (wanted.config,), wanted.jobs, wanted.runs_dir, listener=listener)
+        request = BackendRequest(
+            placement,
+            specs,
+            (wanted.config,),
+            wanted.jobs,
+            wanted.runs_dir,
+            listener=listener,
+            folder=search_folder(source.plan.name, runs_dir=wanted.runs_dir).path,
+            is_open=True,
+        )
         with open_backend(request) as backend:
             slots = str(backend.slots)
             listener(BatchStarted((), slots, str(backend), what="search", headline=source.headline))

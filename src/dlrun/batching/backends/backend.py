@@ -23,12 +23,14 @@ class Placement:
         gpus_per_run: GPUs for each run, also a part of one; None for the default of the backend.
         cpus_per_run: CPU cores for each run; None for the default of the backend.
         origin: The file that chose the backend; empty if the command line did, or nobody.
+        slurm: Options of sbatch, as `--slurm` takes them.
     """
 
     on: str = "local"
     gpus_per_run: float | None = None
     cpus_per_run: float | None = None
     origin: str = ""
+    slurm: tuple[str, ...] = ()
 
     @property
     def is_cluster(self) -> bool:
@@ -56,6 +58,8 @@ class BackendRequest:
         runs_dir: The folder for runs.
         since: When a run must have started to count as one of these, in seconds since 1970; 0: any time.
         listener: Receives warnings of the backend itself.
+        folder: Where a backend may keep what it has to know later: the folder of the batch or the search.
+        is_open: Whether what comes next depends on how runs end, as in a search; otherwise all are ordered at once.
     """
 
     placement: Placement
@@ -65,6 +69,8 @@ class BackendRequest:
     runs_dir: Path = RUNS_DIR
     since: float = 0.0
     listener: BatchListener = unheard
+    folder: Path = Path()
+    is_open: bool = False
 
 
 ANY_GPU = "any"
@@ -113,7 +119,11 @@ class Crew(Protocol):
         """Request a run; its progress and its end arrive as messages."""
 
     def signal(self, number: int) -> None:
-        """Send a signal to every run that was started and is not gone."""
+        """Send a signal to every run that was started and is not gone.
+
+        SIGINT asks them to stop with a checkpoint, and SIGKILL ends them. SIGTERM and SIGHUP come when this machine
+        shuts down or its user leaves: runs that need neither may go on, and count as interrupted.
+        """
 
     def messages(self, *, seconds: float) -> list[dict[str, Any]]:
         """Return the messages that arrive within some time.

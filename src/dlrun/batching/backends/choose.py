@@ -9,7 +9,12 @@ from dlrun.batching.backends.local import check_local, open_local
 from dlrun.errors import UsageError
 from dlrun.names import nearest
 
-BACKENDS = {"local": "this machine", "ray": "a Ray cluster; ray://HOST:PORT for one elsewhere"}
+BACKENDS = {
+    "local": "this machine",
+    "ray": "a Ray cluster; ray://HOST:PORT for one elsewhere",
+    "slurm": "the queue of a Slurm cluster",
+    "job-yaml": "a Kubernetes Job, printed by dlrun batch",
+}
 """Every value of `--on` without its address, and what it is."""
 _WITH_ADDRESS = ("ray",)
 """Those that may have an address."""
@@ -25,11 +30,20 @@ def check_placement(placement: Placement, *, jobs: int | None) -> None:
     Raises:
         UsageError: There is no such backend, an option means nothing for it, or what it needs is not installed.
     """
-    match name_of(placement.on):
+    name = name_of(placement.on)
+    if placement.slurm and name != "slurm":
+        raise UsageError(f"--slurm means nothing with --on {name}", expected="--on slurm")
+    match name:
         case "ray":
             from dlrun.batching.backends.on_ray.backend import check_ray
 
             check_ray(placement, jobs=jobs)
+        case "slurm":
+            from dlrun.batching.backends.slurm.backend import check_slurm
+
+            check_slurm(placement, jobs=jobs)
+        case "job-yaml":
+            raise UsageError("--on job-yaml trains nothing", expected="dlrun batch, which prints the Job of its runs")
         case _:
             check_local(placement, jobs=jobs)
 
@@ -49,6 +63,10 @@ def open_backend(request: BackendRequest) -> AbstractContextManager[Backend]:
             from dlrun.batching.backends.on_ray.backend import open_ray
 
             return open_ray(request)
+        case "slurm":
+            from dlrun.batching.backends.slurm.backend import open_slurm
+
+            return open_slurm(request)
         case _:
             return open_local(request)
 

@@ -9,6 +9,7 @@ The file is checked like a spec. Nothing in it changes the result of a run, so n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,6 +34,7 @@ class EngineKeys(Fields):
     on: str = Field(default="local", description="As the option --on.")
     gpus_per_run: float | None = Field(default=None, ge=0, description="As the option --gpus-per-run.")
     cpus_per_run: float | None = Field(default=None, gt=0, description="As the option --cpus-per-run.")
+    slurm: str = Field(default="", description="As the option --slurm: partition=gpu,time=4:00:00.")
 
 
 class DefaultKeys(Fields):
@@ -42,7 +44,11 @@ class DefaultKeys(Fields):
 
 
 def choose_placement(
-    on: str | None = None, *, gpus_per_run: float | None = None, cpus_per_run: float | None = None
+    on: str | None = None,
+    *,
+    gpus_per_run: float | None = None,
+    cpus_per_run: float | None = None,
+    slurm: Sequence[str] = (),
 ) -> Placement:
     """Return where to train: as the options say, else as the user's defaults say, else on this machine.
 
@@ -50,6 +56,7 @@ def choose_placement(
         on: The value of `--on`. With it, the section `engine` of the defaults is not used.
         gpus_per_run: The value of `--gpus-per-run`.
         cpus_per_run: The value of `--cpus-per-run`.
+        slurm: The values of `--slurm`, which come in place of those in the defaults.
 
     Raises:
         SpecError: The file with the defaults is wrong.
@@ -57,6 +64,8 @@ def choose_placement(
     chosen = Placement(on) if on is not None else _default_placement()
     if gpus_per_run is not None:
         chosen = replace(chosen, gpus_per_run=gpus_per_run)
+    if slurm:
+        chosen = replace(chosen, slurm=tuple(slurm))
     return chosen if cpus_per_run is None else replace(chosen, cpus_per_run=cpus_per_run)
 
 
@@ -66,7 +75,8 @@ def _default_placement() -> Placement:
         return Placement()
     engine = read_defaults(path).engine
     origin = f"from {path}" if engine.on != "local" else ""
-    return Placement(engine.on, engine.gpus_per_run, engine.cpus_per_run, origin)
+    slurm = (engine.slurm,) if engine.slurm else ()
+    return Placement(engine.on, engine.gpus_per_run, engine.cpus_per_run, origin, slurm)
 
 
 def read_defaults(path: Path) -> DefaultKeys:

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dlrun.cli.options import AsJson, CpusPerRun, GpusPerRun, Jobs, On, Overrides, Quiet, RunsDir, TrustPlugins
+from dlrun.cli.options import (
+    AsJson,
+    CpusPerRun,
+    GpusPerRun,
+    Jobs,
+    On,
+    Overrides,
+    Quiet,
+    RunsDir,
+    Slurm,
+    TrustPlugins,
+)
 from dlrun.runs import RUNS_DIR
 
 if TYPE_CHECKING:
@@ -26,11 +37,15 @@ _METRIC = "Score to sort by, largest first; -KEY: smallest first. Default: the v
 _Metric = Annotated[str, typer.Option("--metric", metavar="KEY", help=_METRIC, show_default=False)]
 _Csv = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Also write the final table to a CSV file.")]
 
+_DRY_RUN = "With --on slurm: write and print the scripts, and submit nothing."
+_DryRun = Annotated[bool, typer.Option("--dry-run", help=_DRY_RUN)]
+
 
 def batch(
     configs: _Configs,
     overrides: Overrides,
     grids: _Grids,
+    slurm: Slurm,
     *,
     seeds: _Seeds = "",
     jobs: Jobs = None,
@@ -41,6 +56,7 @@ def batch(
     metric: _Metric = "",
     csv: _Csv = None,
     runs_dir: RunsDir = RUNS_DIR,
+    dry_run: _DryRun = False,
     again: _Again = False,
     trust_plugins: TrustPlugins = False,
     quiet: Quiet = False,
@@ -67,8 +83,13 @@ def batch(
         metric=metric,
         trust_plugins=trust_plugins,
         command=("dlrun", *sys.argv[1:]),
-        placement=choose_placement(on, gpus_per_run=gpus_per_run, cpus_per_run=cpus_per_run),
+        placement=choose_placement(on, gpus_per_run=gpus_per_run, cpus_per_run=cpus_per_run, slurm=slurm),
     )
+    if dry_run or wanted.placement.on == "job-yaml":
+        from dlrun.cli.batch.dry_run import show_scripts
+
+        show_scripts(wanted, quiet=quiet)
+        return
     train_batch(wanted, csv=csv, quiet=quiet, as_json=as_json)
 
 

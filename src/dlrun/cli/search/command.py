@@ -8,7 +8,19 @@ from typing import Annotated
 
 import typer
 
-from dlrun.cli.options import AsJson, Config, CpusPerRun, GpusPerRun, Jobs, On, Overrides, Quiet, RunsDir, TrustPlugins
+from dlrun.cli.options import (
+    AsJson,
+    Config,
+    CpusPerRun,
+    GpusPerRun,
+    Jobs,
+    On,
+    Overrides,
+    Quiet,
+    RunsDir,
+    Slurm,
+    TrustPlugins,
+)
 from dlrun.runs import RUNS_DIR
 
 _Name = Annotated[str, typer.Option(metavar="NAME", help="Name of the search. Default: that of the config.")]
@@ -23,6 +35,7 @@ _Csv = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Also w
 def search_config(
     config: Config,
     overrides: Overrides,
+    slurm: Slurm,
     *,
     name: _Name = "",
     trials: _Trials = None,
@@ -61,7 +74,7 @@ def search_config(
         retries=retry,
         trust_plugins=trust_plugins,
         command=("dlrun", *sys.argv[1:]),
-        placement=choose_placement(on, gpus_per_run=gpus_per_run, cpus_per_run=cpus_per_run),
+        placement=choose_placement(on, gpus_per_run=gpus_per_run, cpus_per_run=cpus_per_run, slurm=slurm),
     )
     with batch_displayed(quiet=quiet or as_json) as display:
         outcome = run_search(wanted, listener=display)

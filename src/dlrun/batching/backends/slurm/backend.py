@@ -105,10 +105,23 @@ def check_slurm(placement: Placement, *, jobs: int | None) -> None:
     Raises:
         UsageError: An option is wrong, or the commands are not installed.
     """
+    check_options(placement, jobs=jobs)
+    check_commands()
+
+
+def check_options(placement: Placement, *, jobs: int | None) -> None:
+    """Check the options for Slurm.
+
+    Args:
+        placement: Where to train, and what each run needs.
+        jobs: How many runs train at a time.
+
+    Raises:
+        UsageError: An option is wrong.
+    """
     sbatch_options(placement)
     if jobs is not None and jobs < 1:
         raise UsageError(f"--jobs is {jobs}", expected="the number of runs that train at a time")
-    check_commands()
 
 
 def sbatch_options(placement: Placement) -> SbatchOptions:

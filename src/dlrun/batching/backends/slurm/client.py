@@ -81,10 +81,11 @@ class Call:
 
     def __init__(self, *arguments: str) -> None:
         self._out, self._err = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115  closed by `reply`
+        self._name = arguments[0]
         self._deadline = time.monotonic() + _SECONDS
         self.began = time.monotonic()
         try:
-            self._process: subprocess.Popen[bytes] | None = subprocess.Popen(
+            self._process: subprocess.Popen[bytes] | None = subprocess.Popen(  # noqa: S603  a command of Slurm, without a shell
                 arguments,
                 env=client_environment(),
                 stdin=subprocess.DEVNULL,
@@ -93,7 +94,7 @@ class Call:
                 start_new_session=True,  # so that Ctrl-C does not cut off a submission
             )
         except OSError as error:
-            self._process, self._failure = None, f"{arguments[0]} cannot be started: {error.strerror}"
+            self._process, self._failure = None, f"{self._name} cannot be started: {error.strerror}"
 
     def reply(self) -> Reply | None:
         """Return the answer, once there is one."""
@@ -105,7 +106,7 @@ class Call:
         if code is None:
             self._process.kill()
             self._process.wait()
-        late = "" if code is not None else f"{self._process.args[0]} took longer than {_SECONDS:g} s"  # type: ignore[index]
+        late = "" if code is not None else f"{self._name} took longer than {_SECONDS:g} s"
         return Reply(code, _read(self._out), _read(self._err) or late)
 
     def wait(self) -> Reply:
@@ -147,6 +148,10 @@ def check_commands() -> None:
             expected="a machine from which jobs are submitted, such as a login node",
             hint="--dry-run writes the script without them",
         )
+
+
+USUAL_ARRAY = 1001
+"""How many tasks one array may have unless a site has changed that."""
 
 
 def largest_array() -> int:
@@ -207,7 +212,9 @@ def start_squeue(name: str) -> Call:
         name: The name of the jobs.
     """
     # Without --me, squeue would ask the controller for the jobs of all users.
-    return Call("squeue", "--me", "--noheader", "--array", "--states=all", f"--name={name}", f"--Format={SQUEUE_FORMAT}")
+    return Call(
+        "squeue", "--me", "--noheader", "--array", "--states=all", f"--name={name}", f"--Format={SQUEUE_FORMAT}"
+    )
 
 
 def parse_squeue(text: str) -> list[QueuedTask]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from dlrun.batching.backends.slurm.client import Call, QueuedTask
-from dlrun.batching.backends.slurm.ends import ask_accounting, explain_end
 from dlrun.batching.backends.slurm.earlier import EarlierTasks
+from dlrun.batching.backends.slurm.ends import ask_accounting, explain_end
 from dlrun.batching.backends.slurm.queue import QueueWatch, Snapshot
 from dlrun.batching.backends.slurm.script import UNSEEN, ArrayScript
 from dlrun.batching.backends.slurm.submit import Submission, Submitter
@@ -286,4 +286,3 @@ class SlurmCrew:
 
     def _tell(self, task: _Task, event: str, **content: Any) -> None:
         self._found.append({"event": event, "number": task.request.number, **content})
-

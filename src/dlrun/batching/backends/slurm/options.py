@@ -34,15 +34,21 @@ _OWN = {
     "wait": "dlrun follows the jobs itself",
     "wrap": "dlrun writes the script",
 }
-_WITHOUT_VALUE = frozenset({"contiguous", "hold", "overcommit", "oversubscribe", "reboot", "spread-job", "use-min-nodes"})
-_WITH_VALUE = frozenset(
-    """account acctg-freq bb bbf begin cluster-constraint constraint container core-spec cores-per-socket
-    cpu-freq cpus-per-gpu cpus-per-task deadline delay-boot distribution exclude exclusive export export-file
-    extra-node-info get-user-env gpu-bind gpu-freq gpus gpus-per-node gpus-per-socket gpus-per-task gres gres-flags hint
-    licenses mail-type mail-user mcs-label mem mem-bind mem-per-cpu mem-per-gpu mincpus network nice nodefile nodelist
-    ntasks-per-core ntasks-per-socket power prefer priority profile propagate qos reservation sockets-per-node switches
-    thread-spec threads-per-core time time-min tmp tres-bind tres-per-task wckey""".split()
+_WITHOUT_VALUE = frozenset(
+    {"contiguous", "hold", "overcommit", "oversubscribe", "reboot", "spread-job", "use-min-nodes"}
 )
+_WITH_VALUE = frozenset(
+    {
+        "account", "acctg-freq", "bb", "bbf", "begin", "cluster-constraint", "constraint", "container", "core-spec",
+        "cores-per-socket", "cpu-freq", "cpus-per-gpu", "cpus-per-task", "deadline", "delay-boot", "distribution",
+        "exclude", "exclusive", "export", "export-file", "extra-node-info", "get-user-env", "gpu-bind", "gpu-freq",
+        "gpus", "gpus-per-node", "gpus-per-socket", "gpus-per-task", "gres", "gres-flags", "hint", "licenses",
+        "mail-type", "mail-user", "mcs-label", "mem", "mem-bind", "mem-per-cpu", "mem-per-gpu", "mincpus", "network",
+        "nice", "nodefile", "nodelist", "ntasks-per-core", "ntasks-per-socket", "power", "prefer", "priority",
+        "profile", "propagate", "qos", "reservation", "sockets-per-node", "switches", "thread-spec",
+        "threads-per-core", "time", "time-min", "tmp", "tres-bind", "tres-per-task", "wckey",
+    }
+)  # fmt: skip
 _OPTIONAL_VALUE = frozenset({"exclusive", "nice", "get-user-env"})
 _KNOWN = _WITHOUT_VALUE | _WITH_VALUE
 _WRONG_CHARACTERS = re.compile(r"[\x00-\x1f\x7f\"'\\]")
@@ -70,7 +76,9 @@ def parse_options(values: Sequence[str]) -> SbatchOptions:
                 wrong.append(why)
             found[key] = content or ""
     if wrong:
-        raise UsageError(f"--slurm: {'; '.join(wrong)}", expected=f"options of sbatch: {_EXAMPLE}", hint=" ".join(hints))
+        raise UsageError(
+            f"--slurm: {'; '.join(wrong)}", expected=f"options of sbatch: {_EXAMPLE}", hint=" ".join(hints)
+        )
     return tuple(found.items())
 
 

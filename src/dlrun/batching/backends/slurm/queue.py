@@ -12,8 +12,11 @@ from dlrun.batching.backends.slurm.tasks import TaskPlace
 _SECONDS, _HURRIED_SECONDS, _LONGEST_SECONDS = 5.0, 1.0, 60.0
 """How long to wait after an answer: usually, while runs are being stopped, and at most if no answer comes."""
 _ENDED = frozenset(
-    """BOOT_FAIL CANCELLED COMPLETED DEADLINE FAILED NODE_FAIL OUT_OF_MEMORY PREEMPTED REVOKED TIMEOUT""".split()
-)
+    {
+        "BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED",
+        "REVOKED", "TIMEOUT",
+    }
+)  # fmt: skip
 _PLACE = re.compile(r"(?P<name>.+)/(?P<array>\d+)")
 
 
