@@ -68,7 +68,7 @@ class Reply:
     @property
     def reason(self) -> str:
         """Why it has failed, in the words of the command."""
-        lines = [re.sub(r"^\w+: (error|fatal): ", "", line) for line in self.err.splitlines() if line.strip()]
+        lines = [re.sub(r"^\w+(: (error|fatal):| error:) ", "", line) for line in self.err.splitlines() if line.strip()]
         return "; ".join(dict.fromkeys(lines)) or f"exit code {self.code}"
 
 
@@ -172,7 +172,8 @@ def largest_array() -> int:
 
 # Each field has a fixed width, because a reason may have spaces and a comment any separator.
 _FIELDS = {
-    "ArrayJobID": 20, "ArrayTaskID": 20, "State": 20, "exit_code": 12, "NodeList": 64, "Reason": 64, "Comment": 64,
+    "ArrayJobID": 20, "ArrayTaskID": 20, "State": 20, "exit_code": 12, "RestartCnt": 12, "NodeList": 64, "Reason": 64,
+    "Comment": 64,
 }  # fmt: skip
 SQUEUE_FORMAT = ",".join(f"{name}:.{width}" for name, width in _FIELDS.items())
 
@@ -186,6 +187,7 @@ class QueuedTask:
         index: Its index in the array; -1 for all those that were cancelled before they started.
         state: Its state, such as `PENDING`, `RUNNING`, or `FAILED` in the first minutes after its end.
         status: Its exit status, as `os.waitpid` gives it.
+        restarts: How often it was requeued.
         node: The node that it runs on or ran on.
         reason: Why it waits, or why it has failed.
         comment: The comment of the array.
@@ -195,6 +197,7 @@ class QueuedTask:
     index: int
     state: str
     status: int
+    restarts: int
     node: str
     reason: str
     comment: str
@@ -229,7 +232,7 @@ def parse_squeue(text: str) -> list[QueuedTask]:
         for width in _FIELDS.values():
             values.append(line[start : start + width].strip())
             start += width
-        job, index, state, status, node, reason, comment = values
+        job, index, state, status, restarts, node, reason, comment = values
         number = int(index) if index.isdecimal() else -1
-        found.append(QueuedTask(job, number, state, int(status or 0), node, reason, comment))
+        found.append(QueuedTask(job, number, state, int(status or 0), int(restarts or 0), node, reason, comment))
     return found

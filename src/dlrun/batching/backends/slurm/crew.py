@@ -47,7 +47,8 @@ class _Task:
         gone_at: When it was first seen not to be in the queue; None while it is.
         id: Its id for Slurm's commands, once that is known.
         queued: What Slurm says of it; None if that has forgotten it.
-        is_asked_to_stop: Whether its present attempt was asked to stop.
+        asked_to_stop: The attempt that was asked to stop, from 0; -1 if none was.
+        is_waiting_again: Whether it was requeued, and has not begun since.
     """
 
     request: Request
@@ -59,7 +60,8 @@ class _Task:
     gone_at: float | None = None
     id: str = ""
     queued: QueuedTask | None = None
-    is_asked_to_stop: bool = False
+    asked_to_stop: int = -1
+    is_waiting_again: bool = False
 
 
 class SlurmCrew:
@@ -114,6 +116,11 @@ class SlurmCrew:
         """
         if number in (signal.SIGHUP, signal.SIGTERM):
             self._is_leaving = True
+            if self._tasks:
+                name = self._script.job_name
+                self._warn(
+                    f"the jobs stay in Slurm's queue: the same command follows them, scancel --name={name} ends them"
+                )
             for task in self._tasks.values():
                 self._interrupted(task.request.number, "its job goes on in the queue")
             self._tasks.clear()
@@ -198,6 +205,9 @@ class SlurmCrew:
                 task.gone_at = self._clock() if task.gone_at is None else task.gone_at
                 continue
             task.gone_at, task.id = None, live.id
+            if live.state == "PENDING" and task.tail.restart >= 0 and not task.is_waiting_again:
+                task.is_waiting_again = True
+                self._tell(task, "waiting", reason="requeued by Slurm")
             reason = live.reason.strip("()")
             if reason in _STUCK:
                 self._warn(f"job {live.id} waits in Slurm's queue: {reason}")
@@ -211,8 +221,8 @@ class SlurmCrew:
             live = snapshot.live(task.place)
             if live is not None and live.state == "PENDING":
                 waiting.append(live.id)
-            elif live is not None and live.state == "RUNNING" and not task.is_asked_to_stop:
-                task.is_asked_to_stop = True
+            elif live is not None and live.state == "RUNNING" and live.restarts > task.asked_to_stop:
+                task.asked_to_stop = live.restarts
                 running.append(live.id)
         self._calls = [call for call in self._calls if call.reply() is None]
         for ids, command in ((waiting, ("--state=PENDING",)), (running, ("--batch", "--signal=TERM"))):
@@ -245,7 +255,7 @@ class SlurmCrew:
             match message["event"]:
                 case "attempt":
                     task.ended = task.left = None
-                    task.is_asked_to_stop = False
+                    task.is_waiting_again = False
                 case "begun":
                     self._is_heard = True
                 case "ended":

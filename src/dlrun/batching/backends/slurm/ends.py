@@ -85,4 +85,4 @@ def ask_accounting(name: str) -> QueuedTask | None:
     job, _, index = name.partition("_")
     status = (int(exited) << 8 if exited.isdecimal() else 0) | (int(killed) if killed.isdecimal() else 0)
     # A cancelled job has "CANCELLED by 1000".
-    return QueuedTask(job, int(index or 0), state.split(" ")[0], status, node, "", "")
+    return QueuedTask(job, int(index or 0), state.split(" ")[0], status, 0, node, "", "")

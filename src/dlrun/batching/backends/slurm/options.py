@@ -44,8 +44,8 @@ _WITH_VALUE = frozenset(
         "exclude", "exclusive", "export", "export-file", "extra-node-info", "get-user-env", "gpu-bind", "gpu-freq",
         "gpus", "gpus-per-node", "gpus-per-socket", "gpus-per-task", "gres", "gres-flags", "hint", "licenses",
         "mail-type", "mail-user", "mcs-label", "mem", "mem-bind", "mem-per-cpu", "mem-per-gpu", "mincpus", "network",
-        "nice", "nodefile", "nodelist", "ntasks-per-core", "ntasks-per-socket", "power", "prefer", "priority",
-        "profile", "propagate", "qos", "reservation", "sockets-per-node", "switches", "thread-spec",
+        "nice", "nodefile", "nodelist", "ntasks-per-core", "ntasks-per-socket", "partition", "power", "prefer",
+        "priority", "profile", "propagate", "qos", "reservation", "sockets-per-node", "switches", "thread-spec",
         "threads-per-core", "time", "time-min", "tmp", "tres-bind", "tres-per-task", "wckey",
     }
 )  # fmt: skip
