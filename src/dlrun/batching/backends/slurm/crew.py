@@ -34,7 +34,7 @@ _STUCK = {
 
 
 @dataclass
-class _Task:
+class _FollowedTask:
     """A task that the engine waits for.
 
     Args:
@@ -96,7 +96,7 @@ class SlurmCrew:
         self._submitter = Submitter(script, largest=largest, warn=warn, clock=clock)
         self._earlier = EarlierTasks(script.folder)
         self._new: list[Request] = []
-        self._tasks: dict[TaskPlace, _Task] = {}
+        self._tasks: dict[TaskPlace, _FollowedTask] = {}
         self._found: list[dict[str, Any]] = []
         self._read_at = clock()
         self._signals = 0
@@ -190,7 +190,7 @@ class SlurmCrew:
         self._watch.hurry()
 
     def _follow(self, request: Request, place: TaskPlace, *, since: float) -> None:
-        self._tasks[place] = _Task(request, place, since, MessageTail(self._folder, place))
+        self._tasks[place] = _FollowedTask(request, place, since, MessageTail(self._folder, place))
 
     def _compare(self, snapshot: Snapshot) -> None:
         """Take note of which tasks are in the queue, and stop those that are if the user wants it."""
@@ -250,7 +250,7 @@ class SlurmCrew:
                 self._hear(task, task.tail.read(attempts.get(task.place.index, -1)))
                 self._conclude(task)
 
-    def _hear(self, task: _Task, messages: Iterable[dict[str, Any]]) -> None:
+    def _hear(self, task: _FollowedTask, messages: Iterable[dict[str, Any]]) -> None:
         for message in messages:
             match message["event"]:
                 case "attempt":
@@ -265,7 +265,7 @@ class SlurmCrew:
                 case _:
                     self._found.append({**message, "number": task.request.number})
 
-    def _conclude(self, task: _Task) -> None:
+    def _conclude(self, task: _FollowedTask) -> None:
         """Hand over a task that has ended; one that was interrupted has not while it is in the queue."""
         how = task.ended["how"] if task.ended is not None else ""
         if task.left is not None and how not in ("", "interrupted"):
@@ -275,7 +275,7 @@ class SlurmCrew:
             if not is_patient or self._clock() - task.gone_at >= _LATE_SECONDS:
                 self._hand_over(task)
 
-    def _hand_over(self, task: _Task) -> None:
+    def _hand_over(self, task: _FollowedTask) -> None:
         queued = task.queued
         if task.ended is None and task.left is None and queued is None and task.id:
             queued = ask_accounting(task.id)
@@ -294,5 +294,5 @@ class SlurmCrew:
         self._found.append({"event": "ended", "number": number, "how": "interrupted", "reason": reason})
         self._found.append({"event": "gone", "number": number, "code": 0})
 
-    def _tell(self, task: _Task, event: str, **content: Any) -> None:
+    def _tell(self, task: _FollowedTask, event: str, **content: Any) -> None:
         self._found.append({"event": event, "number": task.request.number, **content})
