@@ -48,7 +48,7 @@ def test_a_requeued_task_is_not_over_and_its_next_attempt_counts(driven: Make) -
     work.queue(1, 0, "RUNNING")
     work.report(1, 0, BEGUN, RUN, STOPPED, left(130), '{"event": "pro')
     work.go(30)
-    work.queue(1, 0, "PENDING", reason="BeginTime")
+    work.queue(1, 0, "PENDING", reason="BeginTime", restarts=1)
     work.go(30)
     assert work.events == [(1, "run"), (1, "waiting")]
     work.queue(1, 0, "RUNNING")

@@ -205,7 +205,8 @@ class SlurmCrew:
                 task.gone_at = self._clock() if task.gone_at is None else task.gone_at
                 continue
             task.gone_at, task.id = None, live.id
-            if live.state == "PENDING" and task.tail.restart >= 0 and not task.is_waiting_again:
+            is_requeued = live.state == "PENDING" and live.restarts > task.tail.restart >= 0
+            if is_requeued and not task.is_waiting_again:
                 task.is_waiting_again = True
                 self._tell(task, "waiting", reason="requeued by Slurm")
             reason = live.reason.strip("()")
