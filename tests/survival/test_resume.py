@@ -182,6 +182,7 @@ def test_what_has_changed_in_the_environment_is_listed_and_refused_unless_allowe
     assert content(run) == before
     workshop("resume", run.name, "--allow-changes")
     assert (record(run)["status"], record(run)["exact"]) == ("completed", False)
+    assert f"device was another, and is {now['device']}" in record(run)["environment_changes"]
 
 
 def test_a_data_file_that_was_changed_is_refused_unless_allowed(workshop: Workshop) -> None:

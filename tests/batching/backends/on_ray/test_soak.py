@@ -2,6 +2,7 @@
 
 import json
 import random
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -50,6 +51,12 @@ def full(*arguments, **options):
     return opened(*arguments, **options)
 tempfile.TemporaryFile = full
 """
+
+
+@pytest.fixture(autouse=True)
+def _patient(forked: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch takes minutes, and Ray half a minute to notice that a node does not answer."""
+    monkeypatch.setattr(sys.modules[type(forked).__module__], "_PATIENCE_SECONDS", 900)
 
 
 @pytest.fixture
