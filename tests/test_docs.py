@@ -67,7 +67,7 @@ def test_every_command_in_the_text_exists_with_its_options(page: str) -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_every_option_in_the_text_is_one_of_a_command(page: str) -> None:
     known = {option for command in _every_command(_COMMANDS) for p in command.params for option in p.opts}
-    for option in re.findall(r"`[^`]*?(--[a-z][a-z-]+)", re.sub(r"`(?:pip|uv|srun|python)[^`]*`", "", prose(page))):
+    for option in re.findall(r"`[^`]*?(--[a-z][a-z-]+)", re.sub(r"`(?:pip|uv|srun|python|ray)[^`]*`", "", prose(page))):
         assert option in known | _OF_OTHERS, option
 
 

@@ -43,7 +43,7 @@ def test_runs_on_a_cluster_equal_those_trained_alone(cluster: RayCluster, tmp_pa
 @pytest.mark.parametrize(
     ("placement", "jobs", "text"),
     [
-        (Placement("ray", gpus_per_run=1.5), None, "--gpus-per-run is 1.5"),
+        (Placement("ray", gpus_per_run=2), None, "--gpus-per-run is 2"),
         (Placement("ray", cpus_per_run=0), None, "--cpus-per-run is 0"),
         (Placement("ray", cpus_per_run=2.5), None, "--cpus-per-run is 2.5"),
         (Placement("ray"), 0, "--jobs is 0"),

@@ -62,7 +62,7 @@ def test_the_slots_follow_the_nodes_that_come_and_go(spec: Spec) -> None:
 
 
 def test_runs_on_gpus_and_on_cpus_share_the_cpus_of_a_node(spec: Spec) -> None:
-    slots = RaySlots(lambda: [GPUS], Needs(2, 4), jobs=None)
+    slots = RaySlots(lambda: [NodeResources("3", "gpu", 16, 1)], Needs(2, 0.5), jobs=None)
     assert [slots.take(spec) for _ in range(3)] == [Slot(ANY_GPU), Slot(ANY_GPU), None]
     assert [slots.take(on(spec, "cpu")) for _ in range(7)] == [Slot()] * 6 + [None]
     slots.give_back(Slot(ANY_GPU))

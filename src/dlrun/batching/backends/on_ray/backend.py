@@ -63,8 +63,11 @@ def check_ray(placement: Placement, *, jobs: int | None) -> None:
     if jobs is not None and jobs < 1:
         raise UsageError(f"--jobs is {jobs}", expected="at least 1 run at a time")
     gpus, cpus = placement.gpus_per_run, placement.cpus_per_run
-    if gpus is not None and (gpus < 0 or (gpus > 1 and gpus != int(gpus))):
-        raise UsageError(f"--gpus-per-run is {gpus:g}", expected="a part of a GPU, such as 0.5, or a whole number")
+    if gpus is not None and not 0 <= gpus <= 1:
+        raise UsageError(
+            f"--gpus-per-run is {gpus:g}, but each run of a batch or a search trains on one GPU",
+            expected="0, a part of a GPU such as 0.5, or 1",
+        )
     if cpus is not None and (cpus <= 0 or (cpus > 1 and cpus != int(cpus))):
         raise UsageError(f"--cpus-per-run is {cpus:g}", expected="a whole number of CPUs, or a part of one")
     if find_spec("ray") is None:
