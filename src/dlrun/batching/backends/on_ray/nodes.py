@@ -26,7 +26,17 @@ _OLD_SECONDS = 86400
 _LARGEST_OFFSET = 60.0
 """By how many seconds clocks may differ without a word."""
 _MOST_NAMED = 8
-_TRAVELLING = ("TF_", "XLA_", "KERAS_", "OMP_", "ONEDNN_", "NVIDIA_TF32", "DLRUN_STATE", "DLRUN_CACHE")
+_TRAVELLING = (
+    "TF_",
+    "XLA_",
+    "KERAS_",
+    "OMP_",
+    "ONEDNN_",
+    "NVIDIA_TF32",
+    "DLRUN_STATE",
+    "DLRUN_CACHE",
+    "DLRUN_LEASE_SECONDS",
+)
 """Beginnings of the environment variables that runs get as if they trained on the driver's machine."""
 
 
