@@ -34,7 +34,7 @@ experiment benchmark
 ---
 evaluation prediction explanation exporting launch
 ---
-batching
+batching gpu_check
 ---
 search
 ---
@@ -48,7 +48,7 @@ HEAVY = {"tensorflow", "keras", "tensorflow_datasets", "matplotlib", "PIL"}
 READS_HDF5 = SOURCE / "training" / "transfer" / "weights_file.py"  # files with weights that the user names
 ONLY_IN_CLI = {"typer", "rich"}
 WITHOUT_TENSORFLOW_IN_TRAINING = {
-    "jit_cache", "pace", "timeline", "events", "checkpoint", "cluster", "state", "doctor", "__init__",
+    "jit_cache", "pace", "timeline", "events", "checkpoint", "cluster", "state", "doctor", "gpus", "__init__",
 }  # fmt: skip
 
 

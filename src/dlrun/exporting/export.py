@@ -177,9 +177,11 @@ def export(  # noqa: PLR0913  an option each, by keyword
     # Report problems of this file before TensorFlow starts, which takes seconds.
     sample = read_sample(interface, options.data) if options.data is not None else None
     start_tensorflow()
+    from dlrun.training.devices.device import can_hide_gpus
     from dlrun.training.trained import load_trained
 
-    trained = load_trained(folder, file.spec, checkpoint=options.checkpoint, listener=listener, device="cpu")
+    device = "cpu" if can_hide_gpus() else "auto"  # a notebook may have trained on a GPU
+    trained = load_trained(folder, file.spec, checkpoint=options.checkpoint, listener=listener, device=device)
     if sample is None:
         sample = _own_sample(folder, file, interface, listener)
     return _export(trained, place, options, sample=sample, listener=listener)

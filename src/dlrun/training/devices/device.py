@@ -255,6 +255,15 @@ def _use_only(gpus: list[object]) -> None:
             raise RunError(f"TensorFlow has started and can no longer change its device: {error}") from error
 
 
+def can_hide_gpus() -> bool:
+    """Hide all GPUs from TensorFlow, and return whether that is possible: not after it has started to use one."""
+    try:
+        tf.config.set_visible_devices([], "GPU")
+    except RuntimeError:
+        return False
+    return True
+
+
 def cpu_has_amx() -> bool:
     """Return whether this CPU multiplies bfloat16 matrices in hardware."""
     try:
