@@ -1,5 +1,6 @@
 # make train   a virtual environment, the installation, and a first model on handwritten digits
 # make bench   the comparison with Keras and, with TORCH=path/to/python, PyTorch: about half an hour
+# make gpu     whether everything works on the GPUs of this machine: a table to paste, in about ten minutes
 # make test    the same environment, and the whole test suite
 PYTHON ?= python3
 VENV := .venv
@@ -10,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Some machines ask Python to keep no bytecode; each of the tests' many processes would compile dlrun anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup train test check fix docs soak bench constraints clean
+.PHONY: setup train test check fix docs soak bench gpu constraints clean
 
 setup: $(INSTALLED)
 
@@ -48,6 +49,14 @@ soak: $(INSTALLED)
 bench: $(INSTALLED)
 	@$(BIN)/python tests/benchmarks/start_up.py
 	@$(BIN)/python tests/benchmarks/peers.py --markdown runs/bench.md $(if $(TORCH),--torch $(TORCH))
+
+# With DEVICE=cpu a rehearsal. Where cuDNN is neither on the system nor installed, TensorFlow's CUDA packages are tried.
+gpu: $(INSTALLED)
+	@$(if $(filter cpu,$(DEVICE)),,$(BIN)/python -c 'import nvidia.cudnn' 2>/dev/null || \
+	  $(BIN)/python -c 'import ctypes; ctypes.CDLL("libcudnn.so.9")' 2>/dev/null || \
+	  $(PIP) install --constraint constraints.txt --editable '.[dev,gpu]' || \
+	  echo "TensorFlow's CUDA packages cannot be installed; the table will name what is missing")
+	@$(if $(TORCH),DLRUN_BENCH_TORCH=$(TORCH)) $(BIN)/python tests/benchmarks/gpu.py --device $(or $(DEVICE),gpu) --markdown runs/gpu.md
 
 # The versions that the tests run with; afterwards run them: make clean test
 constraints:

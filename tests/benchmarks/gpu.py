@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from dlrun.gpu_check import table
-from dlrun.gpu_check.check import Check, Found, Row, Verdict
+from dlrun.gpu_check.check import Check, CheckRow, CheckVerdict, Found
 from dlrun.gpu_check.checks import CHECKS
 from dlrun.gpu_check.running import find_place, make_folder, run_checks
 
@@ -22,7 +22,7 @@ SPEED = Path(__file__).with_suffix("") / "speed.py"
 CONTESTANTS = {"dlrun": "dlrun", "fit": "fit", "torch": "PyTorch"}
 
 
-def judge_speed(found: Found) -> Verdict:
+def judge_speed(found: Found) -> CheckVerdict:
     """Pass if every contestant came to its end; the table has the examples per second of each."""
     problems, texts = [], []
     for key, name in CONTESTANTS.items():
@@ -38,7 +38,7 @@ def judge_speed(found: Found) -> Verdict:
                 f"{name} {measured['examples_per_second']:,.0f}/s{beside}, {measured['waits']:.0%} waiting for data"
             )
     how = f"batches of {found['batch_size']}, {found['precision']}, dlrun's XLA {found['jit']}"
-    return Verdict.of(problems, f"{'; '.join(texts)} ({how})")
+    return CheckVerdict.of(problems, f"{'; '.join(texts)} ({how})")
 
 
 SPEED_CHECKS = tuple(
@@ -60,7 +60,7 @@ def main() -> int:
         checks = [check for check in checks if any(part in check.name for part in wanted)]
         if not checks:
             parser.error(f"no check is called {given.only}")
-    rows: list[Row] = []
+    rows: list[CheckRow] = []
     lines: list[str] = []
 
     def show(text: str) -> None:

@@ -22,9 +22,11 @@ def test_the_exit_code_of_doctor_gpu_tells_whether_a_check_failed(
 ) -> None:
     from dlrun.cli.app import app
     from dlrun.gpu_check import running
-    from dlrun.gpu_check.check import Row, Verdict
+    from dlrun.gpu_check.check import CheckRow, CheckVerdict
 
-    monkeypatch.setattr(running, "run_checks", lambda checks, _: [Row(checks[0].name, Verdict(status, "because"), 1)])
+    monkeypatch.setattr(
+        running, "run_checks", lambda checks, _: [CheckRow(checks[0].name, CheckVerdict(status, "because"), 1)]
+    )
     runner = CliRunner()
     printed = runner.invoke(app, ["doctor", "--gpu"])
     assert printed.exit_code == code

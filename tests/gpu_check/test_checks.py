@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dlrun.gpu_check import table
-from dlrun.gpu_check.check import Check, Found, Place
+from dlrun.gpu_check.check import Check, CheckPlace, Found
 from dlrun.gpu_check.checks import CHECKS, DOCTOR_CHECKS, PROGRAMS
 from dlrun.gpu_check.running import run_checks
 
@@ -101,7 +101,7 @@ BAD: tuple[tuple[str, dict[str, Any], str], ...] = (
 
 
 def line_of(check: Check, found: Found, tmp_path: Path) -> str:
-    place = Place("gpu", 2, tmp_path)
+    place = CheckPlace("gpu", 2, tmp_path)
     (row,) = run_checks([check], place, measure=lambda *_: found)
     return table.line(row, place)
 
@@ -133,16 +133,16 @@ def test_a_measurement_that_lacks_something_fails(key: str, tmp_path: Path) -> N
 
 
 def test_a_check_that_does_not_apply_says_why(tmp_path: Path) -> None:
-    one = Place("gpu", 1, tmp_path)
+    one = CheckPlace("gpu", 1, tmp_path)
     assert BY_KEY["replicas"].hindrance(one) == "needs two GPUs, and here is one"
-    assert not BY_KEY["replicas"].hindrance(Place("cpu", 2, tmp_path))
-    assert "not filled" in BY_KEY["limit"].hindrance(Place("cpu", 2, tmp_path))
+    assert not BY_KEY["replicas"].hindrance(CheckPlace("cpu", 2, tmp_path))
+    assert "not filled" in BY_KEY["limit"].hindrance(CheckPlace("cpu", 2, tmp_path))
     assert not BY_KEY["limit"].hindrance(one)
 
 
 def test_without_the_extra_onnx_the_export_does_not_apply(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    assert "needs onnx" in BY_KEY["export"].hindrance(Place("gpu", 1, tmp_path))
+    assert "needs onnx" in BY_KEY["export"].hindrance(CheckPlace("gpu", 1, tmp_path))
 
 
 def test_on_a_cpu_float16_and_the_libraries_do_not_count(tmp_path: Path) -> None:

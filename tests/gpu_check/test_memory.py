@@ -8,7 +8,7 @@ import pytest
 
 from dlrun.errors import RunError
 from dlrun.gpu_check import memory
-from dlrun.gpu_check.check import Place
+from dlrun.gpu_check.check import CheckPlace
 from dlrun.training.failures import out_of_memory
 
 
@@ -18,14 +18,14 @@ from dlrun.training.failures import out_of_memory
 def test_each_error_names_the_next_size(
     fits: int, sizes: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def train(place: Place, config: Mapping[str, Any], override: str) -> dict[str, Any]:  # noqa: ARG001
+    def train(place: CheckPlace, config: Mapping[str, Any], override: str) -> dict[str, Any]:  # noqa: ARG001
         size = int(override.removeprefix("training.batch_size="))
         if size > fits:
             raise out_of_memory("training.batch_size", size)
         return {}
 
     monkeypatch.setattr(memory, "train_here", train)
-    tries = memory.follow_hints(Place("gpu", 1, tmp_path), {})
+    tries = memory.follow_hints(CheckPlace("gpu", 1, tmp_path), {})
     assert [size for size, _ in tries] == sizes
     assert (not tries[-1][1]) == (fits > 0)
     assert memory.judge_limit({"tries": tries, "layers": 3}).status == ("ok" if fits == 512 else "failed")
@@ -36,4 +36,4 @@ def test_another_error_ends_the_search(tmp_path: Path, monkeypatch: pytest.Monke
         raise RunError("the loss became nan", hint="lower the learning rate")
 
     monkeypatch.setattr(memory, "train_here", train)
-    assert memory.follow_hints(Place("gpu", 1, tmp_path), {}) == [[2048, "the loss became nan"]]
+    assert memory.follow_hints(CheckPlace("gpu", 1, tmp_path), {}) == [[2048, "the loss became nan"]]

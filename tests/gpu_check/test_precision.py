@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from dlrun.gpu_check.check import Place
+from dlrun.gpu_check.check import CheckPlace
 from dlrun.gpu_check.precision import judge_overflow, measure_overflow
 
 
 @pytest.mark.tensorflow
 def test_an_overflow_is_recovered_from_on_a_cpu_too(tmp_path: Path) -> None:
-    found = measure_overflow(Place("cpu", 1, tmp_path))
+    found = measure_overflow(CheckPlace("cpu", 1, tmp_path))
     assert judge_overflow(found).status == "ok", found
     assert 0 < found["skipped"] < 40
     assert found["scale"] < 2.0**40

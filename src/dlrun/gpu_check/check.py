@@ -12,7 +12,7 @@ Found = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Place:
+class CheckPlace:
     """Where the checks run.
 
     Args:
@@ -32,7 +32,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CheckVerdict:
     """How a check ended.
 
     Args:
@@ -44,7 +44,7 @@ class Verdict:
     text: str
 
     @classmethod
-    def of(cls, problems: list[str], text: str) -> Verdict:
+    def of(cls, problems: list[str], text: str) -> CheckVerdict:
         """Return a failure that names the problems; without any, that the check passed, and what it found.
 
         Args:
@@ -54,7 +54,7 @@ class Verdict:
         return cls("failed", "; ".join(problems)) if problems else cls("ok", text)
 
 
-def always(place: Place) -> str:  # noqa: ARG001  the signature of `Check.hindrance`
+def always(place: CheckPlace) -> str:  # noqa: ARG001  the signature of `Check.hindrance`
     """Return that nothing keeps a check from running."""
     return ""
 
@@ -76,16 +76,16 @@ class Check:
 
     name: str
     program: tuple[str, ...]
-    judge: Callable[[Found], Verdict]
+    judge: Callable[[Found], CheckVerdict]
     seconds: int = 120
-    hindrance: Callable[[Place], str] = always
+    hindrance: Callable[[CheckPlace], str] = always
     is_gate: bool = False
 
 
 @dataclass(frozen=True)
-class Row:
+class CheckRow:
     """A check, how it ended, and how long it took."""
 
     name: str
-    verdict: Verdict
+    verdict: CheckVerdict
     seconds: float

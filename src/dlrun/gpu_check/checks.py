@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from dlrun.gpu_check import libraries, memory, precision, recurrent, resuming, several
-from dlrun.gpu_check.check import Check, Found, Place, Verdict
+from dlrun.gpu_check.check import Check, CheckPlace, CheckVerdict, Found
 
 MAIN = "dlrun.gpu_check.main"
 
-PROGRAMS: Mapping[str, Callable[[Place], Found]] = {
+PROGRAMS: Mapping[str, Callable[[CheckPlace], Found]] = {
     "libraries": libraries.measure_libraries,
     "growth": libraries.measure_growth,
     "auto": precision.measure_auto,
@@ -26,11 +26,11 @@ PROGRAMS: Mapping[str, Callable[[Place], Found]] = {
 }
 
 
-def _check(key: str, name: str, judge: Callable[[Found], Verdict], *, seconds: int = 120) -> Check:
+def _check(key: str, name: str, judge: Callable[[Found], CheckVerdict], *, seconds: int = 120) -> Check:
     return Check(name, ("-m", MAIN, key), judge, seconds)
 
 
-def _needing(hindrance: Callable[[Place], str], check: Check) -> Check:
+def _needing(hindrance: Callable[[CheckPlace], str], check: Check) -> Check:
     return Check(check.name, check.program, check.judge, check.seconds, hindrance)
 
 

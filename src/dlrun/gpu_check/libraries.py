@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from dlrun.gpu_check.check import Found, Place, Verdict
+from dlrun.gpu_check.check import CheckPlace, CheckVerdict, Found
 from dlrun.system.interpreter import python_command, python_environment
 from dlrun.training.devices.gpus import number_as_nvidia_smi
 
@@ -32,7 +32,7 @@ print(json.dumps(total))
 """
 
 
-def measure_libraries(place: Place) -> Found:
+def measure_libraries(place: CheckPlace) -> Found:
     """Find the driver, the libraries, and the GPUs that TensorFlow sees."""
     number_as_nvidia_smi()
     import tensorflow as tf
@@ -52,11 +52,13 @@ def measure_libraries(place: Place) -> Found:
     }
 
 
-def judge_libraries(found: Found) -> Verdict:
+def judge_libraries(found: Found) -> CheckVerdict:
     """Pass if TensorFlow sees a GPU and no library is missing; a rehearsal only tells what there is."""
     missing = ", ".join(found["missing"])
     if found["device"] == "cpu":
-        return Verdict("ok", f"TensorFlow {found['tensorflow']} was built for {found['built']}; missing: {missing}")
+        return CheckVerdict(
+            "ok", f"TensorFlow {found['tensorflow']} was built for {found['built']}; missing: {missing}"
+        )
     problems = []
     if not found["driver"]:
         problems.append("there is no NVIDIA driver")
@@ -65,10 +67,10 @@ def judge_libraries(found: Found) -> Verdict:
     if not found["gpus"]:
         problems.append("TensorFlow sees no GPU")
     seen = f"{', '.join(found['gpus'])}; driver {found['driver']}, CUDA {found['cuda']}, cuDNN {found['cudnn']}"
-    return Verdict.of(problems, f"{seen}; TensorFlow {found['tensorflow']}, built for {found['built']}")
+    return CheckVerdict.of(problems, f"{seen}; TensorFlow {found['tensorflow']}, built for {found['built']}")
 
 
-def measure_growth(place: Place) -> Found:
+def measure_growth(place: CheckPlace) -> Found:
     """Compute something small, keep the device, and let a second process compute the same on it."""
     import tensorflow as tf
 
@@ -85,11 +87,16 @@ def measure_growth(place: Place) -> Found:
     )
     used, whole = _memory() if device.is_gpu else (0, 0)
     lines = (done.stdout if not done.returncode else done.stderr).strip().splitlines()
-    return {"first": total, "second": lines[-1] if lines else "nothing", "code": done.returncode, "used": used,
-            "whole": whole}  # fmt: skip
+    return {
+        "first": total,
+        "second": lines[-1] if lines else "nothing",
+        "code": done.returncode,
+        "used": used,
+        "whole": whole,
+    }
 
 
-def judge_growth(found: Found) -> Verdict:
+def judge_growth(found: Found) -> CheckVerdict:
     """Pass if both processes computed, and the first one left most of the memory."""
     problems = []
     if found["code"]:
@@ -100,7 +107,7 @@ def judge_growth(found: Found) -> Verdict:
     if whole and used > _LARGEST_SHARE * whole:
         problems.append(f"two small processes hold {used:,} of {whole:,} MiB")
     held = f"{used:,} of {whole:,} MiB held" if whole else "memory not measured"
-    return Verdict.of(problems, f"a second process computes on the same device; {held}")
+    return CheckVerdict.of(problems, f"a second process computes on the same device; {held}")
 
 
 def _memory() -> tuple[int, int]:

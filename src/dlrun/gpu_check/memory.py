@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dlrun.errors import RunError
-from dlrun.gpu_check.check import Found, Place, Verdict
+from dlrun.gpu_check.check import CheckPlace, CheckVerdict, Found
 from dlrun.gpu_check.program import train_here
 
 FIRST_BATCH = 2048
@@ -16,12 +16,12 @@ _HINT = "--set training.batch_size="
 _MOST_TRIES = 8
 
 
-def need_gpu(place: Place) -> str:
+def need_gpu(place: CheckPlace) -> str:
     """Return that the memory of the host is not filled for a rehearsal: the system might end other processes."""
     return "the memory of the host is not filled for a rehearsal" if place.is_rehearsal else ""
 
 
-def measure_limit(place: Place) -> Found:
+def measure_limit(place: CheckPlace) -> Found:
     """Train a network with as many layers as it takes to fill the free memory, and do as the error says."""
     import numpy as np
 
@@ -45,7 +45,7 @@ def measure_limit(place: Place) -> Found:
     return {"tries": follow_hints(place, config), "layers": layers}
 
 
-def follow_hints(place: Place, config: Mapping[str, Any]) -> list[list[Any]]:
+def follow_hints(place: CheckPlace, config: Mapping[str, Any]) -> list[list[Any]]:
     """Train, and each time that the memory does not suffice, train again with the batch size that the error names.
 
     Returns:
@@ -66,7 +66,7 @@ def follow_hints(place: Place, config: Mapping[str, Any]) -> list[list[Any]]:
     return tries
 
 
-def judge_limit(found: Found) -> Verdict:
+def judge_limit(found: Found) -> CheckVerdict:
     """Pass if the first batch did not fit, and one that dlrun suggested did."""
     tries = found["tries"]
     problems = []
@@ -76,4 +76,4 @@ def judge_limit(found: Found) -> Verdict:
         problems.append(f"a batch of {tries[-1][0]}: {tries[-1][1]}")
     problems += [f"a batch of {size}: {what}" for size, what in tries if what and "out of memory" not in what]
     sizes = ", then ".join(str(size) for size, _ in tries)
-    return Verdict.of(problems, f"batches of {sizes}: the last one works ({found['layers']} layers)")
+    return CheckVerdict.of(problems, f"batches of {sizes}: the last one works ({found['layers']} layers)")

@@ -7,7 +7,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from dlrun.errors import DlrunError
-from dlrun.gpu_check.check import Found, Place, Verdict
+from dlrun.gpu_check.check import CheckPlace, CheckVerdict, Found
 from dlrun.gpu_check.program import DIGITS, train_here
 
 _SEEDS = 3
@@ -19,7 +19,7 @@ _SAME_SCORE = 0.03
 """XLA rounds differently, so that the accuracy on 359 examples differs by a few of them."""
 
 
-def measure_auto(place: Place) -> Found:
+def measure_auto(place: CheckPlace) -> Found:
     """Let dlrun choose the precision of a small convolutional network."""
     from dlrun.spec.parse import read_config
     from dlrun.training.progress.events import silent
@@ -37,20 +37,20 @@ def measure_auto(place: Place) -> Found:
     }
 
 
-def judge_auto(found: Found) -> Verdict:
+def judge_auto(found: Found) -> CheckVerdict:
     """Pass if a GPU got the precision of its generation: bfloat16 from Ampere on, float16 on Volta and Turing."""
     text = f"{found['precision']}: {found['reason']}"
     if found["device"] == "cpu":
-        return Verdict("ok", text)
+        return CheckVerdict("ok", text)
     if not found["capability"]:
-        return Verdict("failed", f"TensorFlow does not tell the compute capability, so it is {text}")
+        return CheckVerdict("failed", f"TensorFlow does not tell the compute capability, so it is {text}")
     capability = tuple(found["capability"])
     wanted = "bfloat16" if capability >= (8, 0) else "float16" if capability >= (7, 0) else "float32"
     problems = [] if found["precision"] == wanted else [f"{text}, but capability {capability} has {wanted}"]
-    return Verdict.of(problems, text)
+    return CheckVerdict.of(problems, text)
 
 
-def measure_scores(place: Place) -> Found:
+def measure_scores(place: CheckPlace) -> Found:
     """Train the same network in each precision, with several seeds."""
     found: dict[str, Any] = {"device": place.device}
     for precision in ("float32", "bfloat16", "float16"):
@@ -63,7 +63,7 @@ def measure_scores(place: Place) -> Found:
     return found
 
 
-def judge_scores(found: Found) -> Verdict:
+def judge_scores(found: Found) -> CheckVerdict:
     """Pass if the mean accuracy in 16 bits is that in float32 within its noise, three deviations of the mean."""
     reference = found["float32"]
     noise = max(_LEAST_NOISE, _DEVIATIONS * stdev(reference) * (2 / len(reference)) ** 0.5)
@@ -75,10 +75,10 @@ def judge_scores(found: Found) -> Verdict:
     ]
     scores = ", ".join(f"{precision} {mean(found[precision]):.4f}" for precision in ("float32", *wanted))
     text = f"accuracy {scores}, noise {noise:.4f}"
-    return Verdict.of(problems, text if len(wanted) > 1 else f"{text}; dlrun has no float16 on a CPU")
+    return CheckVerdict.of(problems, text if len(wanted) > 1 else f"{text}; dlrun has no float16 on a CPU")
 
 
-def measure_overflow(place: Place) -> Found:
+def measure_overflow(place: CheckPlace) -> Found:
     """Train in float16 from a loss scale that overflows, with dlrun's own update of the weights."""
     import keras
     import numpy as np
@@ -91,8 +91,8 @@ def measure_overflow(place: Place) -> Found:
     keras.utils.set_random_seed(0)
     with tf.device(device.names[0]):
         with dtype_policy("float16"):
-            model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(16, activation="relu"),
-                                      keras.layers.Dense(3, dtype="float32")])  # fmt: skip
+            hidden = keras.layers.Dense(16, activation="relu")
+            model = keras.Sequential([keras.Input((8,)), hidden, keras.layers.Dense(3, dtype="float32")])
         optimizer = keras.optimizers.LossScaleOptimizer(fuse(keras.optimizers.Adam(0.01)), initial_scale=2.0**40)
         model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True), jit_compile=False)
         optimizer.build(model.trainable_variables)
@@ -115,7 +115,7 @@ def measure_overflow(place: Place) -> Found:
     }
 
 
-def judge_overflow(found: Found) -> Verdict:
+def judge_overflow(found: Found) -> CheckVerdict:
     """Pass if steps with an overflow were skipped, and then the weights changed and are finite."""
     problems = []
     if not found["skipped"]:
@@ -124,11 +124,12 @@ def judge_overflow(found: Found) -> Verdict:
         problems.append("the weights are not finite")
     if not found["updates"] or not found["changed"]:
         problems.append(f"the weights did not change after {found['skipped']} skipped steps")
-    return Verdict.of(problems, f"{found['skipped']} steps skipped, then {found['updates']} updates at a loss scale of "
-                      f"{found['scale']:,.0f}")  # fmt: skip
+    scale = f"{found['scale']:,.0f}"
+    text = f"{found['skipped']} steps skipped, then {found['updates']} updates at a loss scale of {scale}"
+    return CheckVerdict.of(problems, text)
 
 
-def measure_xla(place: Place) -> Found:
+def measure_xla(place: CheckPlace) -> Found:
     """Train a dense and a recurrent network, on a GPU a convolutional one too, with XLA and without."""
     models: dict[str, Mapping[str, Any]] = {
         "mlp": {"type": "mlp", "units": [64]},
@@ -153,7 +154,7 @@ def measure_xla(place: Place) -> Found:
     return found
 
 
-def judge_xla(found: Found) -> Verdict:
+def judge_xla(found: Found) -> CheckVerdict:
     """Pass if each network trains both ways, and to the same accuracy up to rounding."""
     problems, texts = [f"{name}: {reason}" for name, reason in found["errors"].items()], []
     for model in found["models"] if not problems else ():
@@ -162,4 +163,4 @@ def judge_xla(found: Found) -> Verdict:
             problems.append(f"{model} reaches {on:.4f} with XLA and {off:.4f} without")
         speed = found["speed"][f"{model}/on"] / found["speed"][f"{model}/off"]
         texts.append(f"{model} {speed:.1f}x as fast with XLA; auto: {found[model]}")
-    return Verdict.of(problems, "; ".join(texts))
+    return CheckVerdict.of(problems, "; ".join(texts))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from dlrun.errors import DlrunError
-from dlrun.gpu_check.check import Found, Place
+from dlrun.gpu_check.check import CheckPlace, Found
 from dlrun.system.interpreter import answer, python_command, python_environment, taken_over
 
 DIGITS: Mapping[str, Any] = {
@@ -34,7 +34,7 @@ DIGITS: Mapping[str, Any] = {
 devices never have equal parts of a batch."""
 
 
-def run_program(measure: Callable[[Place], Found], arguments: Sequence[str]) -> None:
+def run_program(measure: Callable[[CheckPlace], Found], arguments: Sequence[str]) -> None:
     """Measure, and answer the process that runs the checks.
 
     Args:
@@ -46,13 +46,13 @@ def run_program(measure: Callable[[Place], Found], arguments: Sequence[str]) -> 
     for variable in ("DLRUN_STATE", "DLRUN_CACHE"):
         os.environ[variable] = str(Path(folder) / variable.lower())  # nothing of the user's is used or changed
     try:
-        found = measure(Place(cast("Literal['gpu', 'cpu']", device), int(count), Path(folder)))
+        found = measure(CheckPlace(cast("Literal['gpu', 'cpu']", device), int(count), Path(folder)))
     except DlrunError as error:
         found = {"error": str(error.what)}
     answer(writer, found)
 
 
-def train_here(place: Place, config: Mapping[str, Any], *overrides: str) -> Mapping[str, Any]:
+def train_here(place: CheckPlace, config: Mapping[str, Any], *overrides: str) -> Mapping[str, Any]:
     """Train in this process, on the first device of the place, and return run.json.
 
     Args:
@@ -66,14 +66,14 @@ def train_here(place: Place, config: Mapping[str, Any], *overrides: str) -> Mapp
     return train(dict(config), overrides=chosen, runs_dir=place.folder / "runs").record
 
 
-def write_config(place: Place, config: Mapping[str, Any]) -> Path:
+def write_config(place: CheckPlace, config: Mapping[str, Any]) -> Path:
     """Write a spec to a file, as JSON, which is YAML."""
     path = place.folder / f"{config['name']}.yaml"
     path.write_text(json.dumps(config))
     return path
 
 
-def start_command(place: Place, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+def start_command(place: CheckPlace, *arguments: str, **environment: str) -> subprocess.Popen[str]:
     """Start a command of dlrun in a process of its own.
 
     Args:
@@ -93,7 +93,7 @@ def start_command(place: Place, *arguments: str, **environment: str) -> subproce
     )
 
 
-def run_command(place: Place, *arguments: str, **environment: str) -> str:
+def run_command(place: CheckPlace, *arguments: str, **environment: str) -> str:
     """Run a command of dlrun to its end, and return what it has printed.
 
     Raises:
@@ -107,7 +107,7 @@ def run_command(place: Place, *arguments: str, **environment: str) -> str:
     return printed
 
 
-def train_apart(place: Place, config: Path, *overrides: str, runs: str, **environment: str) -> Mapping[str, Any]:
+def train_apart(place: CheckPlace, config: Path, *overrides: str, runs: str, **environment: str) -> Mapping[str, Any]:
     """Train in a process of its own, and return run.json.
 
     Args:

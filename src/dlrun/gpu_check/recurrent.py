@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dlrun.errors import DlrunError
-from dlrun.gpu_check.check import Found, Place, Verdict
+from dlrun.gpu_check.check import CheckPlace, CheckVerdict, Found
 from dlrun.gpu_check.program import DIGITS, train_here
 
 _SAME_VALUE = 1e-4
@@ -14,7 +14,7 @@ _SAME_VALUE = 1e-4
 _LENGTHS = (7, 3, 1, 5)
 
 
-def measure_layers(place: Place) -> Found:
+def measure_layers(place: CheckPlace) -> Found:
     """Compute outputs and gradients of recurrent layers on the device with cuDNN, and on the CPU without."""
     import keras
     import numpy as np
@@ -59,9 +59,8 @@ def _outputs_and_gradients(layer: Any, inputs: Any, mask: Any, device: str, oper
     def compute() -> list[Any]:
         with tf.GradientTape() as tape:
             outputs = layer(tf.constant(inputs), mask=None if mask is None else tf.constant(mask))
-            if (
-                mask is not None and outputs.shape.rank > 2
-            ):  # cuDNN writes zeros to masked steps, the CPU the last output
+            if mask is not None and outputs.shape.rank > 2:
+                # cuDNN writes zeros to masked steps, the CPU repeats the last output.
                 outputs *= tf.cast(mask, tf.float32)[..., None]
             loss = tf.reduce_sum(outputs**2)
         return [outputs, *tape.gradient(loss, [weight.value for weight in layer.trainable_weights])]
@@ -79,7 +78,7 @@ def _difference(mine: Any, other: Any) -> float:
     return float(np.abs(mine - other).max() / max(float(np.abs(other).max()), 1e-6))
 
 
-def judge_layers(found: Found) -> Verdict:
+def judge_layers(found: Found) -> CheckVerdict:
     """Pass if all outputs and gradients are equal up to rounding, and a GPU has computed them with cuDNN."""
     name, largest = max(found["differences"].items(), key=lambda item: item[1])
     problems = [
@@ -90,10 +89,10 @@ def judge_layers(found: Found) -> Verdict:
     if found["device"] == "gpu" and not found["operations"]:
         problems.append("the GPU has computed without cuDNN")
     how = "with cuDNN" if found["operations"] else "without cuDNN"
-    return Verdict.of(problems, f"{how}, outputs and gradients differ by {largest:.1e} at most ({name})")
+    return CheckVerdict.of(problems, f"{how}, outputs and gradients differ by {largest:.1e} at most ({name})")
 
 
-def measure_masks(place: Place) -> Found:
+def measure_masks(place: CheckPlace) -> Found:
     """Train on token ids: padded at the end, with gaps, and with sequences of padding only."""
     import numpy as np
 
@@ -122,14 +121,14 @@ def measure_masks(place: Place) -> Found:
     return found
 
 
-def judge_masks(found: Found) -> Verdict:
+def judge_masks(found: Found) -> CheckVerdict:
     """Pass if all three trained to a finite loss."""
     problems = [f"{name} sequences: {reason}" for name, reason in found["errors"].items()]
     problems += [f"{name} sequences: the loss is {loss}" for name, loss in found["losses"].items() if not loss < 1e3]
-    return Verdict.of(problems, "trained on sequences padded right and left, and on sequences of padding only")
+    return CheckVerdict.of(problems, "trained on sequences padded right and left, and on sequences of padding only")
 
 
-def need_onnx(place: Place) -> str:  # noqa: ARG001  the signature of `Check.hindrance`
+def need_onnx(place: CheckPlace) -> str:  # noqa: ARG001  the signature of `Check.hindrance`
     """Return which packages of the extra `onnx` are missing."""
     from dlrun.errors import UsageError
     from dlrun.exporting.formats import find_format
@@ -141,7 +140,7 @@ def need_onnx(place: Place) -> str:  # noqa: ARG001  the signature of `Check.hin
     return ""
 
 
-def measure_export(place: Place) -> Found:
+def measure_export(place: CheckPlace) -> Found:
     """Train a bidirectional LSTM and export it to ONNX; the export compares its predictions with dlrun's."""
     from dlrun.exporting.export import export
 
@@ -156,8 +155,8 @@ def measure_export(place: Place) -> Found:
     }
 
 
-def judge_export(found: Found) -> Verdict:
+def judge_export(found: Found) -> CheckVerdict:
     """Pass if ONNX Runtime predicts as dlrun does; an export that does not has failed already."""
     problems = [] if found["examples"] else ["the export was compared on no example"]
     what = f"bidirectional LSTM trained on {found['device']}; on {found['examples']} examples ONNX Runtime differs by"
-    return Verdict.of(problems, f"{what} {found['difference']:.1e}")
+    return CheckVerdict.of(problems, f"{what} {found['difference']:.1e}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from dlrun.gpu_check.check import Found, Place, Verdict
+from dlrun.gpu_check.check import CheckPlace, CheckVerdict, Found
 from dlrun.gpu_check.program import (
     DIGITS,
     read_records,
@@ -24,7 +24,7 @@ _KILL_AFTER = 3
 _PATIENCE_SECONDS = 90
 
 
-def measure_resume(place: Place) -> Found:
+def measure_resume(place: CheckPlace) -> Found:
     """Train without a stop, train and kill and resume, and train without deterministic operations."""
     epochs = 12 if place.is_rehearsal else _EPOCHS
     training = {**DIGITS["training"], "epochs": epochs, "device": place.device, "jit": "off"}
@@ -48,7 +48,7 @@ def measure_resume(place: Place) -> Found:
     }
 
 
-def judge_resume(found: Found) -> Verdict:
+def judge_resume(found: Found) -> CheckVerdict:
     """Pass if the run was killed between its first and last epoch, resumed, and ended with the same weights."""
     problems = []
     if not 0 < found["killed_at"] < found["epochs"] or found["resumed"] < 1:
@@ -61,10 +61,10 @@ def judge_resume(found: Found) -> Verdict:
     free = "are" if found["free_equal"] else "are not"
     text = f"killed after {found['killed_at']} of {found['epochs']} epochs, resumed to the same bits; deterministic "
     text += f"operations cost {cost:+.0%} of the time; without them two runs {free} equal"
-    return Verdict.of(problems, text)
+    return CheckVerdict.of(problems, text)
 
 
-def _train_and_kill(place: Place, config: Path, environment: dict[str, str]) -> int:
+def _train_and_kill(place: CheckPlace, config: Path, environment: dict[str, str]) -> int:
     """Kill a training after some epochs, and return how many were done."""
     process = start_command(place, "train", str(config), "--runs-dir", "killed", "--quiet", **environment)
     deadline = time.monotonic() + _PATIENCE_SECONDS

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dlrun.gpu_check.check import Check, Found, Place, Row, Verdict
+from dlrun.gpu_check.check import Check, CheckPlace, CheckRow, CheckVerdict, Found
 from dlrun.system.interpreter import answer_pipe, python_command, python_environment
 
 _LONGEST_REASON = 300
@@ -23,14 +23,14 @@ _LOG = re.compile(r"[IWEF]\d{4} |\d{4}-\d\d-\d\d |WARNING: All log messages")
 _REHEARSAL_PATIENCE = 5
 """How many times as long a program may take if a CPU stands in for the GPU."""
 
-Measure = Callable[[Check, Place], Found]
+Measure = Callable[[Check, CheckPlace], Found]
 
 
 class MeasurementError(Exception):
     """A program did not measure what it should: its process crashed, ended with an error, or took too long."""
 
 
-def run_checks(checks: Sequence[Check], place: Place, *, measure: Measure | None = None) -> Iterator[Row]:
+def run_checks(checks: Sequence[Check], place: CheckPlace, *, measure: Measure | None = None) -> Iterator[CheckRow]:
     """Run checks, and yield each row of the table as soon as its check has ended.
 
     Args:
@@ -41,29 +41,29 @@ def run_checks(checks: Sequence[Check], place: Place, *, measure: Measure | None
     closed = ""
     for number, check in enumerate(checks):
         if reason := closed or check.hindrance(place):
-            yield Row(check.name, Verdict("-", reason), 0.0)
+            yield CheckRow(check.name, CheckVerdict("-", reason), 0.0)
             continue
         started = time.perf_counter()
         folder = place.folder / str(number)
         folder.mkdir(parents=True)
         verdict = _verdict(check, replace(place, folder=folder), measure or measure_in_process)
-        yield Row(check.name, verdict, time.perf_counter() - started)
+        yield CheckRow(check.name, verdict, time.perf_counter() - started)
         if check.is_gate and verdict.status == "failed":
             closed = f"needs: {check.name}"
 
 
-def _verdict(check: Check, place: Place, measure: Measure) -> Verdict:
+def _verdict(check: Check, place: CheckPlace, measure: Measure) -> CheckVerdict:
     try:
         found = measure(check, place)
     except MeasurementError as error:
-        return Verdict("failed", str(error))
+        return CheckVerdict("failed", str(error))
     try:
         return check.judge(found)
     except (KeyError, TypeError, ValueError) as error:
-        return Verdict("failed", f"its program did not measure {error}")
+        return CheckVerdict("failed", f"its program did not measure {error}")
 
 
-def measure_in_process(check: Check, place: Place) -> Found:
+def measure_in_process(check: Check, place: CheckPlace) -> Found:
     """Run the program of a check, and return what it has measured.
 
     Args:
@@ -123,7 +123,7 @@ def make_folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="dlrun-gpu-", ignore_cleanup_errors=True)
 
 
-def find_place(*, rehearses: bool, folder: Path) -> Place:
+def find_place(*, rehearses: bool, folder: Path) -> CheckPlace:
     """Return where the checks run: on the GPUs that this process sees, or, as a rehearsal, on the CPU.
 
     Args:
@@ -134,5 +134,5 @@ def find_place(*, rehearses: bool, folder: Path) -> Place:
     from dlrun.training.devices.gpus import visible_gpus
 
     if rehearses:
-        return Place("cpu", usable_cores(), folder)
-    return Place("gpu", len(visible_gpus()), folder)
+        return CheckPlace("cpu", usable_cores(), folder)
+    return CheckPlace("gpu", len(visible_gpus()), folder)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dlrun.gpu_check.check import Found, Place, Verdict
+from dlrun.gpu_check.check import CheckPlace, CheckVerdict, Found
 from dlrun.gpu_check.program import DIGITS, read_records, read_rows, run_command, train_apart, write_config
 
 _SAME_LOSS = 2e-3
@@ -23,13 +23,13 @@ with (Path(__file__).parent / "seen").open("a") as file:
 """A plugin that writes down which GPUs the process of a run may see."""
 
 
-def need_two(place: Place) -> str:
+def need_two(place: CheckPlace) -> str:
     """Return that two devices are needed, if there are fewer."""
     kind = "GPU" if place.device == "gpu" else "CPU core"
     return "" if place.count > 1 else f"needs two {kind}s, and here is one"
 
 
-def measure_replicas(place: Place) -> Found:
+def measure_replicas(place: CheckPlace) -> Found:
     """Train a network with batch normalization on one device and on two, in true float32."""
     config = write_config(place, DIGITS)
     same = ("training.precision=float32", "training.jit=off", "training.cpu_shares=1", "training.epochs=2")
@@ -45,15 +45,15 @@ def measure_replicas(place: Place) -> Found:
     return {"one": losses["0"], "two": losses["0,1"]}
 
 
-def judge_replicas(found: Found) -> Verdict:
+def judge_replicas(found: Found) -> CheckVerdict:
     """Pass if all losses are equal up to rounding."""
     differences = [abs(a - b) / max(abs(a), 1e-9) for a, b in zip(found["one"], found["two"], strict=True)]
     largest = max(differences)
     text = f"losses of two epochs and of the test split differ by {largest:.1e} at most; uneven last batch included"
-    return Verdict.of([] if largest <= _SAME_LOSS else [text], text)
+    return CheckVerdict.of([] if largest <= _SAME_LOSS else [text], text)
 
 
-def measure_batch(place: Place) -> Found:
+def measure_batch(place: CheckPlace) -> Found:
     """Train a batch of twice as many runs as devices, each in a fork of a process that has imported TensorFlow."""
     plugin = place.folder / "note_gpu.py"
     plugin.write_text(_NOTE_GPU)
@@ -78,7 +78,7 @@ def _described(runs: Path) -> list[Mapping[str, str]]:
     return [{"status": each["status"], "device": each["device"]["value"]} for each in read_records(runs)]
 
 
-def judge_batch(found: Found) -> Verdict:
+def judge_batch(found: Found) -> CheckVerdict:
     """Pass if every run completed on the kind of device that was asked for, and the runs saw one GPU each."""
     runs, slots = found["runs"], found["slots"]
     problems = []
@@ -93,4 +93,4 @@ def judge_batch(found: Found) -> Verdict:
         if not found.get("last", "gpu:0").startswith("gpu:0"):
             problems.append(f"CUDA_VISIBLE_DEVICES with one GPU gave {found['last']}")
     where = f"one on each of {slots} GPUs" if found["device"] == "gpu" else f"{slots} at a time"
-    return Verdict.of(problems, f"{2 * slots} runs in forks of one process, {where}")
+    return CheckVerdict.of(problems, f"{2 * slots} runs in forks of one process, {where}")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from dlrun.gpu_check.check import Place, Row
+from dlrun.gpu_check.check import CheckPlace, CheckRow
 
 _LONGEST_CELL = 400
 
 
-def describe_machine(place: Place) -> str:
+def describe_machine(place: CheckPlace) -> str:
     """Return the line above the table: versions, processor, and whether it is a rehearsal."""
     from dlrun.runs.provenance import machine as provenance
 
@@ -26,7 +26,7 @@ def header() -> str:
     return "| check | result | found | s |\n|---|---|---|---|"
 
 
-def line(row: Row, place: Place) -> str:
+def line(row: CheckRow, place: CheckPlace) -> str:
     """Return the line of a row.
 
     Args:
@@ -44,7 +44,7 @@ def line(row: Row, place: Place) -> str:
     return f"| {row.name} | {mark} | {text} | {row.seconds:.0f} |"
 
 
-def count(rows: Sequence[Row]) -> str:
+def count(rows: Sequence[CheckRow]) -> str:
     """Return the line below the table."""
     found = {status: sum(row.verdict.status == status for row in rows) for status in ("ok", "failed", "-")}
     return f"{found['ok']} passed, {found['failed']} failed, {found['-']} do not apply"

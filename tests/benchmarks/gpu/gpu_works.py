@@ -95,7 +95,7 @@ WORKS = {
                     "kernel_size": 3,
                     "padding": "same",
                     "batch_normalization": True,
-                    "dropout": dropout,
+                    **({"dropout": dropout} if dropout else {}),
                     **({"pool_size": pool} if pool else {}),
                 }
                 for filters, pool, dropout in _CIFAR

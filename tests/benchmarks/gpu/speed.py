@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import numpy as np
 from gpu_works import WORKS, arrays
 
-from dlrun.gpu_check.check import Found, Place
+from dlrun.gpu_check.check import CheckPlace, Found
 from dlrun.gpu_check.program import read_rows, run_program, train_apart, write_config
 
 HERE = Path(__file__).parent
@@ -34,7 +34,7 @@ _BATCH_SIZE = 256
 _REHEARSED_EXAMPLES = 512
 
 
-def measure_speed(name: str, place: Place) -> Found:
+def measure_speed(name: str, place: CheckPlace) -> Found:
     """Let dlrun train, and then the others in the precision that dlrun has chosen."""
     work = WORKS[name]
     examples = _REHEARSED_EXAMPLES if place.is_rehearsal else work.examples

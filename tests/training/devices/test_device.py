@@ -24,6 +24,33 @@ def test_16_bits_are_not_chosen_for_layers_without_a_16_bit_gradient(
 
 
 @pytest.mark.parametrize(
+    ("capability", "activation", "precision"),
+    [
+        ((8, 0), "relu", "bfloat16"),
+        ((9, 0), "relu", "bfloat16"),
+        ((8, 0), "mish", "float32"),
+        ((7, 5), "mish", "float16"),
+        ((6, 1), "relu", "float32"),
+        (None, "relu", "float32"),
+    ],
+)
+def test_a_gpu_computes_in_the_precision_of_its_generation_if_it_has_all_kernels(
+    capability: tuple[int, int] | None, activation: str, precision: str
+) -> None:
+    import keras
+
+    from dlrun.runs.record import Choice
+    from dlrun.spec.types import Training
+    from dlrun.training.devices.device import Device, choose_precision
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, activation=activation)])
+    gpu = Device(("/GPU:0",), Choice(value="gpu:0 (card)", reason="there is one"), capability)
+    choice = choose_precision(Training(), gpu, lambda: model)
+    assert choice.value == precision
+    assert ("mish" in choice.reason) == (precision == "float32" and activation == "mish")
+
+
+@pytest.mark.parametrize(
     ("wanted", "visible", "label"),
     [
         ("gpu:1", [1], "gpu:1 (card)"),

@@ -24,6 +24,7 @@ _OLDEST_BFLOAT16_GPU = (8, 0)  # the compute capability of Ampere
 _OLDEST_FLOAT16_GPU = (7, 0)  # that of Volta, the first GPU with tensor cores
 _UNKNOWN_GPU_BYTES = 4 * 2**30
 _MOVES = ("RandomRotation", "RandomZoom", "RandomTranslation", "RandomShear", "RandomPerspective")
+_MADE_OF_SOFTPLUS = ("softplus", "mish", "log_sigmoid")
 _WIDE_DENSE = 512 * 512 * 128
 """The multiplications of one dense layer in one step from which bfloat16 was measured to be faster."""
 _CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
@@ -146,9 +147,11 @@ def choose_precision(training: Training, device: Device, build: Callable[[], ker
     if training.precision != "auto":
         return Choice(value=training.precision, reason="asked for")
     choice = _fast_precision(training, device, build)
-    layer = _only_in_float32(all_layers(build())) if choice.value != "float32" else ""
-    if layer:
+    layers = all_layers(build()) if choice.value != "float32" else []
+    if layer := _only_in_float32(layers):
         return Choice(value="float32", reason=f"TensorFlow has no gradient of {layer} in {choice.value}")
+    if device.is_gpu and choice.value == "bfloat16" and (activation := _softplus_activation(layers)):
+        return Choice(value="float32", reason=f"TensorFlow computes {activation} in bfloat16 on the CPU only")
     return choice
 
 
@@ -192,6 +195,19 @@ def _only_in_float32(layers: Iterable[keras.Layer]) -> str:
         if is_behind_weights and (moves or filters):
             return str(layer.name)
         is_behind_weights |= not isinstance(layer, keras.Model) and bool(layer.trainable_weights)
+    return ""
+
+
+def _softplus_activation(layers: Iterable[keras.Layer]) -> str:
+    """Return the name of the first activation that is made of softplus, which TensorFlow 2.21 has no GPU kernel for.
+
+    That is so in bfloat16 only. In each step, it would copy the values to the CPU and back.
+    """
+    for layer in layers:
+        activation = getattr(layer, "activation", None)
+        name = activation if isinstance(activation, str) else getattr(activation, "__name__", "")
+        if name in _MADE_OF_SOFTPLUS:
+            return name
     return ""
 
 
