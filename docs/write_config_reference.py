@@ -12,6 +12,7 @@ from typing import Any
 from dlrun.data.division.folds import Folds
 from dlrun.spec.decision import DecisionRule
 from dlrun.spec.describe import describe_component, describe_keys, list_components
+from dlrun.spec.initialize import Initialize
 from dlrun.spec.schema import REQUIRED, json_schema
 from dlrun.spec.search.section import SearchKeys
 from dlrun.spec.sharing.schema import SHARED_KEYS
@@ -43,6 +44,9 @@ def _generated() -> Iterator[str]:
     yield from _heading("folds", 2)
     yield "Cross-validation: the keys under `folds:`, or only a number, which is short for `count`.\n"
     yield from _table(describe_keys(Folds))
+    yield from _heading("initialize", 2)
+    yield "The run whose weights a training starts from: the keys under `initialize:`, or its id alone.\n"
+    yield from _table(describe_keys(Initialize))
     yield from _heading("decision", 2)
     yield "What is chosen on the validation split at the end of the training: the keys under `decision:`.\n"
     yield from _table(describe_keys(DecisionRule))

@@ -11,6 +11,7 @@ from dlrun.errors import UsageError
 from dlrun.experiment.ensemble.join import EnsembleOptions, join_runs
 from dlrun.experiment.session import TrainingResult
 from dlrun.experiment.train import train_file
+from dlrun.experiment.transfer.initialize import parent_changes
 from dlrun.runs import RUNS_DIR
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.history import Row
@@ -38,6 +39,7 @@ class Reproduction:
         largest: The scores of that epoch that differ: name, value then, value now.
         environment: The parts of the environment that have changed: key, before, now.
         data: How the data has changed, a sentence each.
+        parents: How the runs have changed that it started from, a sentence each.
     """
 
     again: TrainingResult
@@ -46,6 +48,7 @@ class Reproduction:
     largest: Mapping[str, tuple[float | None, float | None]]
     environment: tuple[tuple[str, str, str], ...]
     data: tuple[str, ...] = ()
+    parents: tuple[str, ...] = ()
 
     def plain(self) -> dict[str, Any]:
         """Return the comparison in a form that JSON can hold."""
@@ -56,6 +59,7 @@ class Reproduction:
             "largest": {name: list(values) for name, values in self.largest.items()},
             "environment": [dict(zip(("key", "before", "now"), change, strict=True)) for change in self.environment],
             "data": list(self.data),
+            "parents": list(self.parents),
         }
 
     def lines(self) -> list[str]:
@@ -70,9 +74,10 @@ class Reproduction:
             f"changed since then: {key} was {before!r} and is now {now!r}" for key, before, now in self.environment
         ]
         lines += [f"the data has changed since then: {change}" for change in self.data]
+        lines += self.parents
         return (
             lines
-            if self.environment or self.data or self.identical
+            if self.environment or self.data or self.parents or self.identical
             else [*lines, "nothing in the environment has changed"]
         )
 
@@ -108,6 +113,7 @@ def reproduce(
         raise UsageError(f"the run {before.id} was not completed", expected="a completed run", hint="dlrun resume")
     if record.ensemble is not None:
         return _join_again(before, record.ensemble, runs_dir=Path(runs_dir), overrides=overrides, listener=listener)
+    parents = tuple(parent_changes(record, Path(runs_dir)))
     rows = before.read_metrics()  # damage is found here, before an hour of training
     file = read_stored_spec(before, overrides, trust_plugins=trust_plugins, trains=bool(overrides))
     if changes_of_config := config_changes(file, before):
@@ -122,6 +128,7 @@ def reproduce(
         largest=largest,
         environment=tuple(differences(record.environment, after.environment)),
         data=() if after.dataset is None else data_changes(before, after.dataset, read_interface(again.folder)),
+        parents=parents,
     )
 
 

@@ -20,6 +20,7 @@ from dlrun.experiment.report import keep_predictions, reporting
 from dlrun.experiment.session import Session, TrainingResult, open_session
 from dlrun.experiment.track import prepare_tracker
 from dlrun.experiment.train import announce_run, assemble_run, read_slices, score_final, train_assembled
+from dlrun.experiment.transfer.initialize import parent_changes
 from dlrun.experiment.trial import Trial
 from dlrun.runs import RUNS_DIR
 from dlrun.runs.fold_predictions import has_fold_predictions
@@ -128,6 +129,8 @@ def resume_run(
         prepare_tracker(file, wanted=cluster.is_chief)
         announce_run(session)
         announce_lost_decision(session, record, file)
+        for change in parent_changes(record, folder.path.parent):
+            session.listener(Note("parent", f"{change}; what was taken over is in this run"))
         setup = assemble_run(file, session)
         # The environment on record is the chief's: another worker's machine may have another name for its CPU.
         changed = check_environment(folder, setup, options) if cluster.is_chief else ()

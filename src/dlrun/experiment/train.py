@@ -24,7 +24,7 @@ from dlrun.experiment.report import keep_predictions
 from dlrun.experiment.session import Scores, Session, TrainingResult, open_session
 from dlrun.experiment.slices import SliceValues, collect_predictions, read_slice_values, slice_predictions, tell_gaps
 from dlrun.experiment.track import prepare_tracker
-from dlrun.experiment.transfer.initialize import initialize
+from dlrun.experiment.transfer.initialize import check_start, initialize
 from dlrun.experiment.trial import Trial, keep_costs
 from dlrun.runs import RUNS_DIR
 from dlrun.runs.compare.baseline import WHAT_TO_TRY, is_forecast
@@ -115,6 +115,7 @@ def train_file(
         raise UsageError(
             what, expected="a spec without folds", hint="the command dlrun train CONFIG trains all of them"
         )
+    check_start(file, runs_dir)
     prepare_tracker(file, wanted=cluster.is_chief)
     folder = new_folder(file, runs_dir, cluster=cluster)
     timeline = timeline or Timeline()

@@ -25,6 +25,7 @@ from dlrun.spec.checks.search.fit import search_problems
 from dlrun.spec.checks.search.parse import parse_search
 from dlrun.spec.decision import DecisionRule
 from dlrun.spec.folds import as_of_section, division_problem, first_fold, parse_folds, twice_problems
+from dlrun.spec.initialize import Initialize
 from dlrun.spec.search.section import SearchSection
 from dlrun.spec.sections import METRICS, OPTIONAL, SECTIONS, parse_component, parse_section
 from dlrun.spec.trust import OWN, Trust, refuse_model_files, refuse_reach, trust_in, without_tracker
@@ -52,6 +53,7 @@ KEYS = (
     "evaluation",
     "folds",
     "decision",
+    "initialize",
     "search",
 )
 MAX_SEED = 2**32 - 1
@@ -250,7 +252,8 @@ class _SpecParser:
         parts: dict[str, Any] = {key: getattr(draft, key) for key in (*SECTIONS, "metrics", "training", "evaluation")}
         if None in draft.metrics or any(part is None and key not in OPTIONAL for key, part in parts.items()):
             return None
-        return Spec(name=name, seed=seed, plugins=plugins, folds=folds, search=search, decision=draft.decision, **parts)
+        own = {"folds": folds, "search": search, "decision": draft.decision, "initialize": self.initialize()}
+        return Spec(name=name, seed=seed, plugins=plugins, **own, **parts)
 
     def checked(self, draft: Draft, trust: Trust, folds: Folds | None, search: SearchSection | None) -> Draft:
         """Return the draft with the paths of its data resolved, and collect all problems.
@@ -368,6 +371,17 @@ class _SpecParser:
         if node is None or node.value is None:
             return None
         made, problems = validate(node, DecisionRule, where="decision")
+        self.problems += problems
+        return made
+
+    def initialize(self) -> Initialize | None:
+        """Parse the section; an id alone is short for `run`."""
+        node = self.document.child("initialize")
+        if node is None or node.value is None:
+            return None
+        if isinstance(node.value, str):
+            node = self.document.entries["initialize"] = Node({"run": node}, node.place)
+        made, problems = validate(node, Initialize, where="initialize")
         self.problems += problems
         return made
 

@@ -10,6 +10,7 @@ from dlrun.metrics.metric import metrics
 from dlrun.registry import Registry
 from dlrun.spec.checks.search.schema import search_schema
 from dlrun.spec.decision import DecisionRule
+from dlrun.spec.initialize import Initialize
 from dlrun.spec.sections import OPTIONAL, SECTIONS
 from dlrun.spec.sharing.schema import SHARED_KEYS, required_without_base, with_variables
 from dlrun.spec.types import EvaluationKeys, Training
@@ -57,6 +58,8 @@ def json_schema() -> Schema:
     }
     rule = _without_definitions(DecisionRule.model_json_schema(), definitions)
     properties["decision"] = {"anyOf": [rule, {"type": "null"}]}
+    start = _without_definitions(Initialize.model_json_schema(), definitions)
+    properties["initialize"] = {"anyOf": [{"type": "string"}, start, {"type": "null"}]}
     properties["search"] = {"anyOf": [search_schema(definitions), {"type": "null"}]}
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -16,6 +16,7 @@ from dlrun.models import Model
 from dlrun.optimizers import Optimizer
 from dlrun.schedules import Schedule
 from dlrun.spec.decision import DecisionRule
+from dlrun.spec.initialize import Initialize
 from dlrun.spec.search.section import SearchSection
 from dlrun.tracking import Tracker
 
@@ -184,6 +185,7 @@ class Spec:
     folds: Folds | None = None
     decision: DecisionRule | None = None
     search: SearchSection | None = None
+    initialize: Initialize | None = None
 
     def draft(self) -> Draft:
         """Return the spec as a draft in which every part is valid."""
@@ -234,5 +236,6 @@ class Spec:
             **({"tracking": self.tracking.plain()} if self.tracking else {}),
             # Left out by default, so that specs without it have the digest that they had in earlier versions.
             **({"evaluation": self.evaluation.model_dump(mode="json")} if self.evaluation.by else {}),
+            **({"initialize": self.initialize.plain()} if self.initialize else {}),
             **({"folds": self.folds.model_dump(mode="json")} if self.folds else {}),
         }

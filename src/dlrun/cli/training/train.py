@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -32,9 +33,18 @@ _Final = Annotated[
 ]
 
 
+_From = Annotated[
+    str,
+    typer.Option(
+        "--from", metavar="RUN", help="Start from the weights of a run: every variable with an equal name and shape."
+    ),
+]
+
+
 def train(
     overrides: Overrides,
     config: ConfigOrResume = None,
+    parent: _From = "",
     resume: _Resume = "",
     final: _Final = "",
     runs_dir: RunsDir = RUNS_DIR,
@@ -54,6 +64,9 @@ def train(
         check_config_or_resume(config, resume, allow_changes=allow_changes)
     if config is not None:
         _refuse_run(config, runs_dir)
+        overrides = [*_starting_from(parent, runs_dir), *overrides]
+    elif parent:
+        raise typer.BadParameter("it needs CONFIG", param_hint="--from RUN")
     from dlrun.spec.folds import asks_for_folds
 
     if config is not None and asks_for_folds(config, overrides):
@@ -83,6 +96,17 @@ def _train_folds(
     command = ("dlrun", *sys.argv[1:])
     wanted = BatchOptions(combine([config], overrides, []), runs_dir, trust_plugins=trust_plugins, command=command)
     train_batch(wanted, quiet=quiet, as_json=as_json)
+
+
+def _starting_from(parent: str, runs_dir: Path) -> list[str]:
+    """Return the override for the option `--from`."""
+    if not parent:
+        return []
+    from dlrun.runs.query.catalog import find_run
+
+    folder = find_run(parent, runs_dir=runs_dir)
+    is_among = folder.path.parent.resolve() == runs_dir.resolve()
+    return [f"initialize.run={json.dumps(folder.id if is_among else str(folder.path.resolve()))}"]
 
 
 def _refuse_run(config: Path, runs_dir: Path) -> None:
