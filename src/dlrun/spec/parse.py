@@ -252,7 +252,12 @@ class _SpecParser:
         parts: dict[str, Any] = {key: getattr(draft, key) for key in (*SECTIONS, "metrics", "training", "evaluation")}
         if None in draft.metrics or any(part is None and key not in OPTIONAL for key, part in parts.items()):
             return None
-        own = {"folds": folds, "search": search, "decision": draft.decision, "initialize": self.initialize()}
+        own: dict[str, Any] = {
+            "folds": folds,
+            "search": search,
+            "decision": draft.decision,
+            "initialize": self.initialize(),
+        }
         return Spec(name=name, seed=seed, plugins=plugins, **own, **parts)
 
     def checked(self, draft: Draft, trust: Trust, folds: Folds | None, search: SearchSection | None) -> Draft:
