@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dlrun.batching.backends.backend import BackendRequest
@@ -52,7 +52,7 @@ def write_scripts(wanted: BatchOptions) -> WrittenScripts:
     options = EngineOptions(wanted.runs_dir, wanted.retries, batch.since, wanted.trust_plugins)
     requests = []
     while (order := batch.next_order(lambda _: True)) is not None:
-        requests.append(options.request(order))
+        requests.append(replace(options.request(order), moves=True))  # as the crew submits it
     specs = [each.spec for each in planned]
     script = array_script(BackendRequest(wanted.placement, specs, jobs=wanted.jobs, folder=batch.folder))
     try:

@@ -6,8 +6,9 @@ import pytest
 
 from fake_slurm import driven, fake_slurm
 from slurm_node import SlurmNode, why_not
+from started_commands import records, run, start
 
-__all__ = ["driven", "fake_slurm"]
+__all__ = ["driven", "fake_slurm", "records", "run", "start"]
 
 
 @pytest.fixture(scope="session")

@@ -37,7 +37,7 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Work]:
             return True
 
         shown: Any = contextlib.nullcontext
-        task = TaskBody(folder, place, restart=2, shown=shown, requeue=requeue)
+        task = TaskBody(folder, place, restart=2, shown=shown, requeue=requeue, pause=lambda _: None)
         code = task.work()
         lines = folder.messages_file(place, restart=2).read_text().splitlines()
         return code, [json.loads(line) for line in lines if line], wishes
@@ -98,6 +98,18 @@ def test_a_run_that_completes_as_its_time_is_up_is_not_requeued(work: Work) -> N
 
     code, messages, wishes = work(run)
     assert (code, messages[-1]["late"], wishes) == (0, False, [])
+
+
+def test_a_run_that_a_lost_machine_still_holds_is_waited_for(work: Work, tmp_path: Path) -> None:
+    def run(pipe: int) -> int:
+        with (tmp_path / "attempts").open("a") as file:
+            file.write("x")
+        is_free = len((tmp_path / "attempts").read_text()) == 3
+        send(pipe, number=7, event="ended", how="completed" if is_free else "held")
+        return 0
+
+    _, messages, _ = work(run)
+    assert [message.get("how") for message in messages] == [None, "held", "held", "completed", None]
 
 
 def test_a_signal_reaches_the_run_and_a_killed_run_is_reported(work: Work) -> None:

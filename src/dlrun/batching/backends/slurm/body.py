@@ -13,9 +13,11 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from dlrun.batching.backends.slurm.tasks import TaskFolder, TaskPlace
 from dlrun.batching.job import Shown, run_job
@@ -26,6 +28,8 @@ from dlrun.training.stop import SIGNALS, handled_signals
 LIMIT_SIGNAL = signal.SIGUSR1
 """The signal that Slurm sends some time before the time limit of a task."""
 _REQUEUE_ATTEMPTS, _REQUEUE_SECONDS = 5, 10.0
+_HELD_ATTEMPTS, _HELD_SECONDS = 36, 5.0
+"""For how long to try again if another machine holds the run: it may be the one that a requeued task has lost."""
 _NO_STEP = "the time limit of the job came before the first steps of the training; ask for more: --slurm time=..."
 
 
@@ -38,17 +42,27 @@ class TaskBody:
         restart: How often it was requeued before.
         shown: Creates the listener for the log of a run; called in the process of the run.
         requeue: Asks Slurm to start the task again; returns whether Slurm will.
+        pause: Waits for some seconds.
     """
 
     def __init__(
-        self, folder: TaskFolder, place: TaskPlace, *, restart: int, shown: Shown, requeue: Callable[[], bool]
+        self,
+        folder: TaskFolder,
+        place: TaskPlace,
+        *,
+        restart: int,
+        shown: Shown,
+        requeue: Callable[[], bool],
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._request = folder.requests(place.array)[place.index]
         self._messages = folder.messages_file(place, restart=restart)
         self._shown = shown
         self._requeue = requeue
+        self._pause = pause
         self._child = 0
         self._is_late = False
+        self._is_stopped = False
 
     def work(self) -> int:
         """Train, and return the exit code."""
@@ -57,6 +71,11 @@ class TaskBody:
         os.write(pipe, b"\n")
         send(pipe, number=self._request.number, event="begun", host=os.uname().nodename)
         code = self._train(pipe)
+        for _ in range(_HELD_ATTEMPTS):
+            if self._is_stopped or not self._is_held():
+                break
+            self._pause(_HELD_SECONDS)
+            code = self._train(pipe)
         is_stopped = code in {Interrupted.exit_code, *(128 + each for each in SIGNALS)}
         returns = self._is_late and is_stopped
         if returns and not self._has_trained():
@@ -81,20 +100,28 @@ class TaskBody:
         return os.waitstatus_to_exitcode(os.waitpid(self._child, 0)[1])
 
     def _pass_on(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002  the signal module passes it
-        # The child is not waited for yet, so no other process can have its number.
-        os.kill(self._child, number)
+        self._is_stopped = True
+        with suppress(ProcessLookupError):
+            os.kill(self._child, number)
 
-    def _time_is_up(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+    def _time_is_up(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002  the signal module passes it
         self._is_late = True
-        os.kill(self._child, signal.SIGTERM)
+        self._pass_on(signal.SIGTERM, frame)
 
     def _has_trained(self) -> bool:
         """Return whether this attempt has come further: one that has not would be requeued for ever."""
+        return any(each["event"] == "progress" and each.get("epoch", 0) > 0 for each in self._reported())
+
+    def _is_held(self) -> bool:
+        """Return whether the run was left alone because somebody else trains it."""
+        ends = [each["how"] for each in self._reported() if each["event"] == "ended"]
+        return bool(ends) and ends[-1] == "held"
+
+    def _reported(self) -> Iterator[dict[str, Any]]:
         for line in self._messages.read_bytes().splitlines():
-            message = json.loads(line) if line else {}
-            if message.get("event") == "progress" and message.get("epoch", 0) > 0:
-                return True
-        return False
+            with suppress(ValueError):  # the end of an attempt that was cut off
+                if isinstance(message := json.loads(line), dict):
+                    yield message
 
 
 def _become_run(request: Request, *, pipe: int, shown: Shown) -> None:

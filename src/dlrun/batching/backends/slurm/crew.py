@@ -5,12 +5,12 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dlrun.batching.backends.slurm.client import Call, QueuedTask
 from dlrun.batching.backends.slurm.earlier import EarlierTasks
-from dlrun.batching.backends.slurm.ends import ask_accounting, explain_end
+from dlrun.batching.backends.slurm.ends import ask_accounting, explain_end, never_began
 from dlrun.batching.backends.slurm.queue import QueueWatch, Snapshot
 from dlrun.batching.backends.slurm.script import UNSEEN, ArrayScript
 from dlrun.batching.backends.slurm.submit import Submission, Submitter
@@ -107,7 +107,8 @@ class SlurmCrew:
 
     def start(self, request: Request) -> None:
         """Request a run; its progress and its end arrive as messages."""
-        self._new.append(request)
+        # Slurm chooses the node, and another one when a task comes back.
+        self._new.append(replace(request, moves=True))
 
     def signal(self, number: int) -> None:
         """Stop the runs, with a checkpoint; after SIGHUP or SIGTERM leave them to the queue; after SIGKILL end them.
@@ -273,6 +274,7 @@ class SlurmCrew:
             self._hand_over(task)
         elif task.gone_at is not None:
             is_patient = task.ended is None and task.left is None
+            is_patient &= task.queued is None or not never_began(task.queued)
             if not is_patient or self._clock() - task.gone_at >= _LATE_SECONDS:
                 self._hand_over(task)
 

@@ -10,6 +10,7 @@ from dlrun.batching.backends.slurm.client import Call, QueuedTask
 from dlrun.batching.backends.slurm.script import UNSEEN
 
 _NO_PROGRAM = (126, 127)
+"""The exit codes of bash for a program that it cannot start."""
 _LOST = {
     "BOOT_FAIL": "its node did not start",
     "NODE_FAIL": "its node has failed",
@@ -51,6 +52,15 @@ def explain_end(
         return _ended("interrupted", f"job {queued.id} was cancelled"), 1
     code = left["code"] if left is not None else _exit_code(queued.status)
     return _exited(code, queued, runs_dir=runs_dir), code
+
+
+def never_began(queued: QueuedTask) -> bool:
+    """Return whether a task has ended before its program could report anything.
+
+    Args:
+        queued: What Slurm says of it.
+    """
+    return queued.state == "FAILED" and _exit_code(queued.status) in (UNSEEN, *_NO_PROGRAM)
 
 
 def _exited(code: int, queued: QueuedTask, *, runs_dir: str) -> dict[str, Any] | None:
