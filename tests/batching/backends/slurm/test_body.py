@@ -100,16 +100,44 @@ def test_a_run_that_completes_as_its_time_is_up_is_not_requeued(work: Work) -> N
     assert (code, messages[-1]["late"], wishes) == (0, False, [])
 
 
-def test_a_run_that_a_lost_machine_still_holds_is_waited_for(work: Work, tmp_path: Path) -> None:
+def test_a_run_that_a_lost_machine_still_holds_is_waited_for(
+    work: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DLRUN_LEASE_SECONDS", "5")
+    answers = [False, False, True]
+
+    @contextlib.contextmanager
+    def claimed(*_: Any, **__: Any) -> Iterator[object | None]:
+        yield object() if answers.pop(0) else None
+
+    monkeypatch.setattr(body, "claimed", claimed)
+
     def run(pipe: int) -> int:
         with (tmp_path / "attempts").open("a") as file:
             file.write("x")
-        is_free = len((tmp_path / "attempts").read_text()) == 3
+        is_free = len((tmp_path / "attempts").read_text()) == 2
         send(pipe, number=7, event="ended", how="completed" if is_free else "held")
         return 0
 
     _, messages, _ = work(run)
-    assert [message.get("how") for message in messages] == [None, "held", "held", "completed", None]
+    assert not answers
+    assert [message.get("how") for message in messages] == [None, "held", "completed", None]
+
+
+def test_a_run_that_somebody_trains_all_the_time_is_left_to_them(
+    work: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DLRUN_LEASE_SECONDS", "5")
+    monkeypatch.setattr(body, "claimed", lambda *_, **__: contextlib.nullcontext())
+
+    def run(pipe: int) -> int:
+        send(pipe, number=7, event="ended", how="held")
+        return 0
+
+    _, messages, _ = work(run)
+    assert [message.get("how") for message in messages] == [None, "held", None]
 
 
 def test_a_signal_reaches_the_run_and_a_killed_run_is_reported(work: Work) -> None:

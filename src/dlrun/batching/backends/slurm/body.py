@@ -20,16 +20,19 @@ from types import FrameType
 from typing import Any
 
 from dlrun.batching.backends.slurm.tasks import TaskFolder, TaskPlace
+from dlrun.batching.claim import claimed
 from dlrun.batching.job import Shown, run_job
 from dlrun.batching.messages import Request, send
 from dlrun.errors import Interrupted
+from dlrun.system.lease.state import lease_seconds
 from dlrun.training.stop import SIGNALS, handled_signals
 
 LIMIT_SIGNAL = signal.SIGUSR1
 """The signal that Slurm sends some time before the time limit of a task."""
 _REQUEUE_ATTEMPTS, _REQUEUE_SECONDS = 5, 10.0
-_HELD_ATTEMPTS, _HELD_SECONDS = 36, 5.0
-"""For how long to try again if another machine holds the run: it may be the one that a requeued task has lost."""
+_LOOK_SECONDS = 1.0
+_HELD_LEASES = 2
+"""For how many leases to wait for a run that is held: its holder may be the machine that a requeued task has lost."""
 _NO_STEP = "the time limit of the job came before the first steps of the training; ask for more: --slurm time=..."
 
 
@@ -71,10 +74,7 @@ class TaskBody:
         os.write(pipe, b"\n")
         send(pipe, number=self._request.number, event="begun", host=os.uname().nodename)
         code = self._train(pipe)
-        for _ in range(_HELD_ATTEMPTS):
-            if self._is_stopped or not self._is_held():
-                break
-            self._pause(_HELD_SECONDS)
+        if self._is_held() and self._waits_until_free():
             code = self._train(pipe)
         is_stopped = code in {Interrupted.exit_code, *(128 + each for each in SIGNALS)}
         returns = self._is_late and is_stopped
@@ -116,6 +116,19 @@ class TaskBody:
         """Return whether the run was left alone because somebody else trains it."""
         ends = [each["how"] for each in self._reported() if each["event"] == "ended"]
         return bool(ends) and ends[-1] == "held"
+
+    def _waits_until_free(self) -> bool:
+        """Wait until nobody claims the run, but not for ever: whoever trains it may be alive."""
+        # Here and not in the child: a lease of a machine that is lost is over for the process that has watched it.
+        runs_dir = Path(self._request.runs_dir)
+        for _ in range(int(_HELD_LEASES * lease_seconds() / _LOOK_SECONDS)):
+            if self._is_stopped:
+                return False
+            with claimed(self._request.identity_record(), runs_dir=runs_dir) as claim:
+                if claim is not None:
+                    return True
+            self._pause(_LOOK_SECONDS)
+        return False
 
     def _reported(self) -> Iterator[dict[str, Any]]:
         for line in self._messages.read_bytes().splitlines():
