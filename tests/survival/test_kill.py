@@ -44,14 +44,13 @@ class Case:
 
 
 CASES = (
-    Case("autoencoder", "float32", "on", 2),  # compiled by XLA in every process anew: seconds each
+    Case("autoencoder", "float32", "on", 1),  # compiled by XLA in every process anew: seconds each
     Case("mlp", "float32", "off", 4),
-    Case("cnn", "float32", "off", 5),
-    Case("cnn", "bfloat16", "off", 4),
-    Case("lstm", "float32", "off", 4),
-    Case("shared", "bfloat16", "off", 4),
-    Case("autoencoder", "float32", "off", 5),
+    Case("cnn", "bfloat16", "off", 3),
+    Case("lstm", "float32", "off", 2),
+    Case("shared", "bfloat16", "off", 2),
 )
+"""One of each kind of state; `make soak` kills every model in both precisions, with and without XLA."""
 EVERY_CASE = tuple(starmap(Case, product(MODELS, ("float32", "bfloat16"), ("off", "on"))))
 
 
@@ -77,7 +76,8 @@ def survive(case: Case, folder: Path, server: Any, outcome_of: Any) -> Survived:
         if ended.code == 0:  # the first time, or it was too fast for the last kill
             killed = folder / f"killed-{attempt}"
             killed.mkdir()
-        at = int(moments.uniform(1, 1.5 * reference.operations / case.kills))  # so that they spread over the run
+        # So that they spread over the run, and the only one does not come after it.
+        at = int(moments.uniform(1, min(1.5 / case.kills, 1) * reference.operations))
         by_operation = attempt % 3 != 1
         command, kill_at = next_command(case, folder, killed), at if by_operation else None
         process = server.start(*command, folder=killed, kill_at=kill_at)
@@ -124,8 +124,8 @@ def test_a_run_that_was_killed_ends_as_if_it_had_not_been(case: Case, sweep: dic
     assert survived.found == [survived.expected] * max(1, len(survived.found))
 
 
-def test_thirty_kills_were_survived(sweep: dict[Case, Future[Survived]]) -> None:
-    assert sum(future.result().kills for future in sweep.values()) >= 28
+def test_every_kill_came_before_the_end_of_its_run(sweep: dict[Case, Future[Survived]]) -> None:
+    assert {case: future.result().kills for case, future in sweep.items()} == {case: case.kills for case in CASES}
 
 
 def test_a_run_killed_twice_while_its_spec_is_written_is_still_the_users_own(
