@@ -25,6 +25,10 @@ NORMALIZED = (
     "model={type: sequential, layers: [Flatten, {Dense: {units: 16}}, BatchNormalization, ReLU, {Dense: {units: 10}}]}"
 )
 AUTOENCODER = "model={type: autoencoder, units: [16], latent_units: 4, l2: 0.001}"
+AVERAGED = (
+    "optimizer={type: adamw, learning_rate: 0.01, clipnorm: 0.1, gradient_accumulation_steps: 3, "
+    "use_ema: true, ema_overwrite_frequency: 7}"
+)
 TWO = "training.device=cpu:0,1"
 
 
@@ -71,12 +75,8 @@ def assert_equal_within(one: Path, two: Path, *, tolerance: float) -> None:
         # Not with Adam: the bias before a normalization has no gradient but noise, which Adam makes large.
         pytest.param((NORMALIZED, "optimizer={type: sgd, learning_rate: 0.1}"), id="batch normalization"),
         pytest.param(
-            ("optimizer={type: adamw, learning_rate: 0.01, clipnorm: 0.1, gradient_accumulation_steps: 3}",),
-            id="gradients that are clipped and accumulated",
-        ),
-        pytest.param(
-            ("optimizer={type: sgd, learning_rate: 0.1, momentum: 0.9, use_ema: true, ema_overwrite_frequency: 7}",),
-            id="moving averages of the variables",
+            (AVERAGED,),
+            id="gradients that are clipped and accumulated, moving averages of the variables",
         ),
     ],
 )

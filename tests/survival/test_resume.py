@@ -82,7 +82,7 @@ def copied(complete: Path, workshop: Workshop) -> Callable[[str], Path]:
     return copy
 
 
-@pytest.mark.parametrize("schedule", ["schedule=constant", PLATEAU, "schedule={type: step, every_epochs: 1.5}"])
+@pytest.mark.parametrize("schedule", [PLATEAU, "schedule={type: step, every_epochs: 1.5}"])
 def test_a_run_that_is_made_longer_equals_one_of_that_length_from_the_start(
     schedule: str, workshop: Workshop, outcome_of: Any
 ) -> None:
