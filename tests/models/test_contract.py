@@ -182,6 +182,15 @@ CASES = (
 EVERY_CASE = pytest.mark.parametrize("case", CASES, ids=str)
 
 
+def learning_cases() -> Iterator[Any]:
+    """Every case; those after the first of an architecture, and of an encoder, are for `make soak`."""
+    seen = set()
+    for case in CASES:
+        kind = (case.model, case.keys.get("encoder"))
+        yield pytest.param(case, id=str(case), marks=[pytest.mark.soak] if kind in seen else [])
+        seen.add(kind)
+
+
 def examples(case: Case) -> tuple[Any, Any]:
     """32 examples made of three hidden numbers each, which the target follows from."""
     random = np.random.default_rng(0)
@@ -298,7 +307,7 @@ def test_only_the_last_layers_are_float32_under_mixed_precision(case: Case) -> N
     assert {weight.dtype for weight in model.weights} == {"float32"}
 
 
-@EVERY_CASE
+@pytest.mark.parametrize("case", learning_cases())
 def test_loss_on_32_examples_halves_in_80_steps(case: Case) -> None:
     import keras
 
