@@ -7,10 +7,13 @@ A folder is called after the version, with the commit where one version had seve
 import csv
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
+
+from dlrun.cli.app import app
 
 HERE = Path(__file__).parent
 pytestmark = pytest.mark.tensorflow
@@ -70,10 +73,23 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {version: shutil.copytree(HERE / version, here / version) for version in VERSIONS}
 
 
-def run(forked: Any, folder: Path, *arguments: str) -> str:
-    ended = forked.run(*arguments, folder=folder)
-    assert ended.code == 0, ended.err
-    return str(ended.out)
+@pytest.fixture
+def run(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., str]:
+    """Run a command in a folder, in this process, and return what it prints."""
+    for variable in ("DLRUN_STATE", "DLRUN_CACHE"):
+        monkeypatch.setenv(variable, str(tmp_path_factory.mktemp("state")))
+
+    def call(folder: Path, *arguments: str) -> str:
+        monkeypatch.chdir(folder)
+        with pytest.raises(SystemExit) as ended:
+            app([*arguments])
+        captured = capsys.readouterr()
+        assert not ended.value.code, captured.err
+        return captured.out
+
+    return call
 
 
 def run_of(folder: Path, name: str) -> Path:
@@ -96,25 +112,29 @@ def test_every_folder_of_an_earlier_version_is_tested(version: str) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_earlier_runs_are_listed_shown_and_compared(forked: Any, folders: dict[str, Path], version: str) -> None:
+def test_earlier_runs_are_listed_shown_and_compared(
+    run: Callable[..., str], folders: dict[str, Path], version: str
+) -> None:
     folder, wrote = folders[version], VERSIONS[version]
-    listed = {entry["name"]: entry for entry in json.loads(run(forked, folder, "runs", "ls", "--json"))}
+    listed = {entry["name"]: entry for entry in json.loads(run(folder, "runs", "ls", "--json"))}
     assert {name: entry["status"] for name, entry in listed.items()} == {
         **dict.fromkeys(wrote.names, "completed"),
         **({wrote.halted: "interrupted"} if wrote.halted else {}),
     }
-    best = json.loads(run(forked, folder, "runs", "show", "best:val_accuracy", "--json"))
+    best = json.loads(run(folder, "runs", "show", "best:val_accuracy", "--json"))
     assert best["name"] == wrote.accurate
     first, second = wrote.names[:2]
-    compared = run(forked, folder, "runs", "compare", first, second)
+    compared = run(folder, "runs", "compare", first, second)
     assert run_of(folder, first).name in compared
     assert run_of(folder, second).name in compared
 
 
 @pytest.mark.parametrize(("version", "name"), THAT_PREDICT)
-def test_earlier_runs_predict_as_they_did(forked: Any, folders: dict[str, Path], version: str, name: str) -> None:
+def test_earlier_runs_predict_as_they_did(
+    run: Callable[..., str], folders: dict[str, Path], version: str, name: str
+) -> None:
     folder = folders[version]
-    predicted = list(csv.DictReader(run(forked, folder, "predict", name, VERSIONS[version].new[name]).splitlines()))
+    predicted = list(csv.DictReader(run(folder, "predict", name, VERSIONS[version].new[name]).splitlines()))
     expected = list(csv.DictReader((folder / "expected" / f"{name}.csv").read_text().splitlines()))
     assert len(predicted) == len(expected) > 0
     for found, known in zip(predicted, expected, strict=True):
@@ -130,10 +150,10 @@ def test_earlier_runs_predict_as_they_did(forked: Any, folders: dict[str, Path],
 
 @pytest.mark.parametrize(("version", "name"), EVERY_RUN)
 def test_earlier_runs_evaluate_to_the_scores_that_they_had(
-    forked: Any, folders: dict[str, Path], version: str, name: str
+    run: Callable[..., str], folders: dict[str, Path], version: str, name: str
 ) -> None:
     folder = folders[version]
-    found = json.loads(run(forked, folder, "eval", name, *place_of(version, name), "--json"))["test"]
+    found = json.loads(run(folder, "eval", name, *place_of(version, name), "--json"))["test"]
     scores = json.loads((folder / "expected" / "scores.json").read_text())[name]
     assert scores
     for score, value in scores.items():
@@ -143,13 +163,13 @@ def test_earlier_runs_evaluate_to_the_scores_that_they_had(
 
 @pytest.mark.parametrize(("version", "name"), [("0.1.0", "digits"), ("0.1.0-29f93a4", "rents")])
 def test_an_earlier_run_goes_on_and_knows_its_best_epoch(
-    forked: Any, folders: dict[str, Path], version: str, name: str
+    run: Callable[..., str], folders: dict[str, Path], version: str, name: str
 ) -> None:
     folder = folders[version]
     path = run_of(folder, name)
     before = len((path / "metrics.jsonl").read_text().splitlines())
     more = ("--set", f"training.epochs={before + 1}", "--allow-changes", *place_of(version, name))
-    run(forked, folder, "resume", name, *more)
+    run(folder, "resume", name, *more)
     record = json.loads((path / "run.json").read_text())
     rows = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
     assert record["status"] == "completed"
@@ -158,10 +178,10 @@ def test_an_earlier_run_goes_on_and_knows_its_best_epoch(
 
 
 def test_an_interrupted_earlier_run_is_resumed_to_the_end_that_it_would_have_had(
-    forked: Any, folders: dict[str, Path]
+    run: Callable[..., str], folders: dict[str, Path]
 ) -> None:
     folder = folders["0.1.0-29f93a4"]
-    run(forked, folder, "resume", "halted")
+    run(folder, "resume", "halted")
     record = json.loads((run_of(folder, "halted") / "run.json").read_text())
     assert (record["status"], record["resumed"]) == ("completed", 1)
     for split, scores in json.loads((folder / "expected" / "resumed.json").read_text()).items():
@@ -170,9 +190,9 @@ def test_an_interrupted_earlier_run_is_resumed_to_the_end_that_it_would_have_had
 
 @pytest.mark.parametrize(("version", "name"), [("0.1.0", "houses"), ("0.1.0-29f93a4", "tiles")])
 def test_the_report_of_an_earlier_run_is_written(
-    forked: Any, folders: dict[str, Path], version: str, name: str
+    run: Callable[..., str], folders: dict[str, Path], version: str, name: str
 ) -> None:
-    run(forked, folders[version], "report", name)
+    run(folders[version], "report", name)
     path = run_of(folders[version], name)
     page = (path / "report.html").read_text()
     assert path.name in page
