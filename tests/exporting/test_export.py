@@ -28,7 +28,7 @@ name: small
 dataset: {type: builtin, name: wine, validation: 0.2}
 model: {type: mlp, units: [6], dropout: 0.2}
 loss: sparse_categorical_crossentropy
-training: {batch_size: 32, epochs: 2, jit: off, precision: bfloat16, tensorboard: false}
+training: {batch_size: 32, epochs: 2, jit: off, precision: bfloat16, tensorboard: false, report: false}
 """
 
 

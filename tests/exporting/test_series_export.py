@@ -20,7 +20,7 @@ dataset:
    missing: {numeric: last}}
 model: {type: gru, units: [4], linear_shortcut: true}
 loss: mean_squared_error
-training: {batch_size: 32, epochs: 1, jit: off, tensorboard: false}
+training: {batch_size: 32, epochs: 1, jit: off, tensorboard: false, report: false}
 """
 
 

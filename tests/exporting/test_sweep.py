@@ -13,7 +13,7 @@ from dlrun.exporting.formats import FORMATS
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.soak]
 
-TRAINING = "training: {batch_size: 64, epochs: 1, jit: off, tensorboard: false}\n"
+TRAINING = "training: {batch_size: 64, epochs: 1, jit: off, tensorboard: false, report: false}\n"
 CLASSES = "loss: sparse_categorical_crossentropy\n" + TRAINING
 VALUES = "loss: mean_squared_error\n" + TRAINING
 TABLE = "dataset: {type: table, path: DATA/adult.csv, target: income, test: 0.2, validation: 0.1}\n"

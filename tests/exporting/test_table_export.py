@@ -12,7 +12,9 @@ from dlrun.exporting.formats import FORMATS
 pytestmark = pytest.mark.tensorflow
 
 TABLE = "dataset: {type: table, path: PATH, test: 0.2, missing: {numeric: indicator}, embedding: {min_categories: 3}, "
-TRAINING = "optimizer: {type: adam, learning_rate: 0.02}\ntraining: {batch_size: 32, epochs: 2, tensorboard: false}\n"
+TRAINING = """optimizer: {type: adam, learning_rate: 0.02}
+training: {batch_size: 32, epochs: 2, jit: off, tensorboard: false, report: false}
+"""
 RUNS = {
     "tabm": f"""{TABLE}target: grade, scaling: quantile}}
 model: {{type: tabm, units: [8], members: 3, dropout: 0.1, numeric_embedding: piecewise_linear,

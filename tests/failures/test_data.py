@@ -41,7 +41,7 @@ def train_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., A
             "dataset": {"type": "arrays", "path": str(tmp_path / "data.npz"), **dataset},
             "model": model or {"type": "mlp", "units": [4]},
             "loss": "sparse_categorical_crossentropy",
-            "training": {"batch_size": 8, "epochs": 1, "jit": "off", "precision": "float32"},
+            "training": {"batch_size": 8, "epochs": 1, "jit": "off", "precision": "float32", "report": False},
         }
         (tmp_path / "spec.yaml").write_text(yaml.safe_dump(spec))
         return train(tmp_path / "spec.yaml", runs_dir=tmp_path / "runs")

@@ -15,7 +15,7 @@ dataset: {type: builtin, name: breast_cancer, validation: 0.3}
 model: linear
 loss: binary_crossentropy
 metrics: [accuracy]
-training: {epochs: 2, tensorboard: false, jit: off}
+training: {epochs: 2, tensorboard: false, jit: off, report: false}
 decision: {threshold: {maximize: f1}, calibration: isotonic}
 """
 KILL = (signal.SIGKILL,)

@@ -213,7 +213,7 @@ def test_a_series_is_trained_scored_beside_the_last_value_and_fed_from_memory_al
     path.write_text(
         f"dataset: {{type: series, path: {write(tmp_path / 'x.csv')}, target: load, history: 4, test: 8}}\n"
         "model: {type: lstm, units: [4]}\nloss: mean_squared_error\nmetrics: [mean_absolute_error]\n"
-        "training: {batch_size: 8, epochs: 2, tensorboard: false}\n"
+        "training: {batch_size: 8, epochs: 2, jit: off, tensorboard: false, report: false}\n"
     )
     feeds = ("training.feed=device", "training.feed=host")
     one, other = (experiment.train(path, overrides=(feed,), runs_dir=tmp_path).record for feed in feeds)

@@ -119,7 +119,8 @@ def test_predict_and_eval_report_windows_without_values(tmp_path: Path, monkeypa
     config = tmp_path / "x.yaml"
     config.write_text(
         f"dataset: {{type: series, path: {write(tmp_path / 'x.csv', HOURS[:72])}, target: load, history: 4}}\n"
-        "model: linear\nloss: mean_squared_error\ntraining: {batch_size: 8, epochs: 1, tensorboard: false}\n"
+        "model: linear\nloss: mean_squared_error\n"
+        "training: {batch_size: 8, epochs: 1, jit: off, tensorboard: false, report: false}\n"
     )
     run = experiment.train(config, runs_dir=tmp_path / "runs").folder.path
     path = write(tmp_path / "new.csv", HOURS[:30], ["" if 10 <= row < 16 else str(row) for row in range(30)])
