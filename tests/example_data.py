@@ -60,7 +60,7 @@ def _write_reviews(folder: Path) -> None:
 def _write_power(folder: Path) -> None:
     draw = random.Random(0)
     rows: list[list[object]] = []
-    for hour in range(1200):
+    for hour in range(720):
         temperature = 10 + 8 * math.sin(2 * math.pi * hour / 24) + draw.gauss(0, 1)
         load = 500 + 120 * math.sin(2 * math.pi * (hour - 6) / 24) - 5 * temperature + draw.gauss(0, 8)
         time = datetime(2024, 1, 1) + timedelta(hours=hour)  # noqa: DTZ001  a log without a time zone

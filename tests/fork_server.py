@@ -34,6 +34,9 @@ from dlrun.system.disk import Disk
 from dlrun.system.tensorflow_start import start_tensorflow
 
 PRELOADED = (
+    "pyarrow.compute",
+    "pyarrow.csv",
+    "pyarrow.parquet",
     "dlrun.cli.app",
     "dlrun.cli.display.display",
     "dlrun.cli.display.outcome",

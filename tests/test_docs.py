@@ -24,8 +24,8 @@ from doc_pages import PAGES, ROOT, Block, anchors, blocks, inline_commands, is_s
 from example_data import write_example_data
 
 _COMMANDS: Any = typer.main.get_command(app)
-_WITHOUT_REPORT = ["--set", "training.report=false"]
-"""Drawing the report costs as much as a small training; other tests hold it to what it should show."""
+_CHEAPER = ["--set", "training.report=false", "--set", "training.jit=off"]
+"""Drawing the report costs as much as a small training, and so does trying XLA; other tests are about both."""
 _OF_OTHERS = {"--compile-bytecode", "--help"}
 _ALL_BLOCKS = [block for page in PAGES for block in blocks(page)]
 
@@ -203,7 +203,7 @@ class _Page:
         elif words[0] == "dlrun":
             if words[1] in {"train", "batch"} or (words[1:2] == ["search"] and words[2].endswith(".yaml")):
                 is_drawn = shown and words[1] == "train"
-                words = words + block.marks.get("with", "").split() + ([] if is_drawn else _WITHOUT_REPORT)
+                words = words + block.marks.get("with", "").split() + ([] if is_drawn else _CHEAPER)
             ended = self.forked.run(*words[1:], folder=self.folder, streams=streams, COLUMNS="160")
         else:
             return [f"{what}: neither dlrun nor python, and not marked as not run"]
