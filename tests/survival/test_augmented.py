@@ -19,7 +19,7 @@ dataset:
   path: data
   validation: 0.2
   augmentation: {flip: horizontal, rotation: 15, translation: 0.1, zoom: 0.1, contrast: 0.3, brightness: 0.2,
-                 cutout: 0.3, mixup: 0.3}
+                 cutout: 0.3, mixup: 0.3, cutmix: 1.0}
 model: {type: cnn, blocks: [{filters: 4, kernel_size: 3, strides: 2}]}
 optimizer: {type: adam, learning_rate: 0.01}
 loss: categorical_crossentropy

@@ -41,6 +41,12 @@ class Augmentation(Fields):
         description="Alpha of the Beta distribution of the weight of another example of the batch, at most 1/2, with "
         "which image and target are mixed. 0: none.",
     )
+    cutmix: Annotated[float, Field(ge=0)] = Field(
+        default=0.0,
+        description="Alpha of the Beta distribution of the area of a rectangle, at most 1/2 of the image, that is "
+        "replaced by the same part of another example of the batch; the targets are mixed by area. Together with "
+        "mixup, each example gets one of the two, with probability 1/2. 0: none.",
+    )
 
     @property
     def moves(self) -> bool:
@@ -48,7 +54,12 @@ class Augmentation(Fields):
         return bool(self.rotation or self.translation or self.zoom)
 
     @property
+    def mixes(self) -> bool:
+        """Whether examples are mixed with others, and their targets with them."""
+        return bool(self.mixup or self.cutmix)
+
+    @property
     def changes(self) -> bool:
         """Whether any change is enabled."""
-        amounts = (self.moves, self.contrast, self.brightness, self.cutout, self.mixup)
+        amounts = (self.moves, self.contrast, self.brightness, self.cutout, self.mixes)
         return self.flip != "none" or any(amounts)

@@ -24,7 +24,7 @@ from typing import Any
 from dlrun.runs.provenance import machine as provenance
 from dlrun.runs.provenance.repository import git_diff, git_state
 from dlrun.runs.record import IdentityRecord
-from dlrun.spec.added_keys import ADDED_KEYS
+from dlrun.spec.added_keys import ADDED_KEYS, without_added
 from dlrun.spec.parse import SpecFile
 from dlrun.spec.types import Spec
 
@@ -73,10 +73,7 @@ def identify_apart_from_fold(file: SpecFile, identity: IdentityRecord) -> str:
 
 def _of_spec(spec: Spec) -> str:
     plain = spec.plain()
-    sections = {
-        name: {key: value for key, value in plain[name].items() if key not in added or value != added[key]}
-        for name, added in ADDED_KEYS.items()
-    }
+    sections = {name: without_added(name, plain[name]) for name in ADDED_KEYS}
     for key in spec.dataset.place_keys:
         sections["dataset"].pop(key, None)
     for key in spec.model.files():

@@ -71,7 +71,7 @@ def test_a_half_turn_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
 
     import dlrun.training.step.augment as module
 
-    monkeypatch.setattr(module, "uniform", lambda numbers, **_: tf.ones((len(numbers), 11)))
+    monkeypatch.setattr(module, "uniform", lambda numbers, **_: tf.ones((len(numbers), 14)))
     images = noise(3, 6, 8, 2)
     np.testing.assert_allclose(changed(images, numbers=NUMBERS[:3], rotation=180), images[:, ::-1, ::-1], atol=1e-5)
 
@@ -184,6 +184,30 @@ def test_mixup_mixes_images_targets_and_weights_with_the_previous_example() -> N
         np.testing.assert_allclose(values, (1 - share) * expected + share * np.roll(expected, 1, axis=0), atol=1e-5)
 
 
+@pytest.mark.parametrize("both", [False, True])
+def test_cutmix_replaces_a_rectangle_and_mixes_target_and_weight_by_its_area(both: bool) -> None:
+    weights = np.arange(1, 41, dtype=np.float32)
+    keys = {"cutmix": 1.0, "mixup": 0.4} if both else {"cutmix": 1.0}
+    ((plain, target, own),) = batches(feed({"flip": "both"}, ONE_HOT, weights=weights), np.arange(40), 40)
+    ((mixed, soft, shared),) = batches(feed({"flip": "both", **keys}, ONE_HOT, weights=weights), np.arange(40), 40)
+    before = np.roll(plain, 1, axis=0)
+    inside = np.any(mixed != plain, axis=-1)
+    is_cut = np.array(
+        [np.array_equal(image[where], other[where]) for image, where, other in zip(mixed, inside, before, strict=True)]
+    )
+    assert is_cut.all() != both
+    assert is_cut.any()
+    for number in np.flatnonzero(is_cut):
+        rows, columns = np.nonzero(inside[number])
+        if len(rows):  # an area of less than a pixel leaves the image as it is
+            assert len(rows) == (np.ptp(rows) + 1) * (np.ptp(columns) + 1)
+        part = len(rows) / 64
+        assert part <= (6 / 8) ** 2  # half of the area, with its sides rounded
+        for values, expected in ((soft, target), (shared, own)):
+            mixture = (1 - part) * expected[number] + part * expected[number - 1]
+            np.testing.assert_allclose(values[number], mixture, rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     "target", [ONE_HOT, Target("values", 1, encoding="value"), Target("input", 192, encoding="value")]
 )
@@ -193,7 +217,7 @@ def test_batches_are_equal_from_device_and_host_and_in_parts(target: Target, mon
     import dlrun.training.step.feed as module
 
     monkeypatch.setattr(module, "CHUNK_BYTES", 5000)
-    keys = {**ALL, "mixup": 0.3}
+    keys = {**ALL, "mixup": 0.3, "cutmix": 1.0}
     order = np.random.default_rng(3).permutation(40)
     device, host = (batches(feed(keys, target, resident=resident), order, 9) for resident in (True, False))
     for one, other in zip(device, host, strict=True):
@@ -256,6 +280,7 @@ MIXED = "{type: builtin, name: digits, augmentation: {mixup: 0.2, flip: both}}"
         ("{type: builtin, name: wine, augmentation: {}}", "sparse_categorical_crossentropy", []),
         (MIXED_AND_MOVED, "sparse_categorical_crossentropy", ["mixup mixes targets", "training.jit is on"]),
         (MIXED, "categorical_crossentropy", []),
+        (MIXED.replace("mixup", "cutmix"), "sparse_categorical_crossentropy", ["cutmix mixes targets"]),
     ],
 )
 def test_augmentation_that_does_not_fit_is_a_problem_of_the_spec(

@@ -273,14 +273,15 @@ def _augmentation_fits(draft: Draft, description: Description) -> Iterator[Field
     if augmentation.moves and draft.training is not None and draft.training.jit == "on":
         what = "training.jit is on, but XLA cannot compile rotation, translation and zoom of images"
         yield FieldProblem(("training", "jit"), what, "auto or off")
-    if draft.model_type is None or draft.loss is None or not augmentation.mixup:
+    if draft.model_type is None or draft.loss is None or not augmentation.mixes:
         return
     target = target_of(draft.model_type, features, description.target)
     if target and target.kind == "classes" and draft.loss.takes.classes == "index":
         found = ((name, losses.find(name)) for name in losses_for(target))
         mixing = ", ".join(name for name, loss in found if loss is not None and loss.takes.classes != "index")
-        what = f"mixup mixes targets, but {draft.loss.type_name} needs the index of a single class"
-        yield FieldProblem((*path, "mixup"), what, f"one of the losses {mixing}, or mixup: 0")
+        for key in (key for key in ("mixup", "cutmix") if getattr(augmentation, key)):
+            what = f"{key} mixes targets, but {draft.loss.type_name} needs the index of a single class"
+            yield FieldProblem((*path, key), what, f"one of the losses {mixing}, or {key}: 0")
 
 
 def _below(problems: Iterator[FieldProblem], *path: str | int) -> Iterator[FieldProblem]:

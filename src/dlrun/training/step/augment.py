@@ -16,11 +16,15 @@ from dlrun.data import Dataset
 from dlrun.data.augmentation import Augmentation
 from dlrun.training.step.randomness import drawn_from, smaller_parts, uniform
 
-_DRAWS = ("flip x", "flip y", "angle", "shift x", "shift y", "zoom", "contrast", "brightness", "cut x", "cut y", "mix")
+_DRAWS = (
+    "flip x", "flip y", "angle", "shift x", "shift y", "zoom", "contrast", "brightness", "cut x", "cut y", "mix",
+    "box x", "box y", "kind of mix",
+)  # fmt: skip
+"""What is drawn for each example. A new name goes to the end, so that the numbers of the others stay the same."""
 
 
 class Augment:
-    """Augments a batch of images; with mixup, also its targets and weights.
+    """Augments a batch of images; with mixup or cutmix, also its targets and weights.
 
     Args:
         keys: Which changes to make, and how strong they may be.
@@ -36,11 +40,12 @@ class Augment:
         self._low, self._high = (np.asarray(end, np.float32) for end in (low, high))
         self._seed = seed
         self._parts = smaller_parts(keys.mixup) if keys.mixup else np.zeros(0, np.float32)
+        self._areas = smaller_parts(keys.cutmix) if keys.cutmix else np.zeros(0, np.float32)
 
     @property
     def mixes(self) -> bool:
         """Whether each example is mixed with the previous one in the batch."""
-        return bool(self._keys.mixup)
+        return self._keys.mixes
 
     def changed(self, images: Any, numbers: Any, epoch: Any) -> Any:
         """Return the images, each changed independently.
@@ -60,26 +65,68 @@ class Augment:
         return self._cut(images, draws)
 
     def mixed(self, values: Any, numbers: Any, epoch: Any) -> Any:
-        """Return each example but the first, mixed with the one before it.
+        """Return each target or weight but the first, mixed with the one before it.
 
         Args:
-            values: Features, targets or weights of a batch and of the example before it.
+            values: Targets or weights of a batch and of the example before it.
             numbers: The positions of the examples in the split.
             epoch: The number of the current epoch, from 0.
 
         Formula:
-            (1 - t) x_i + t x_(i-1), where t = min(s, 1 - s) and s is drawn from Beta(alpha, alpha), so that example i
-            has the larger part
+            (1 - t) y_i + t y_(i-1). With mixup, t = min(s, 1 - s) with s drawn from Beta(alpha, alpha), so that example
+            i has the larger part. With cutmix, t is the part of the image that is replaced.
 
         Shape:
             values: `(1 + batch, ...)` float. numbers: `(1 + batch,)` int32. Returns: `(batch, ...)`.
 
         Reference:
-            Zhang et al., 2018, "mixup: Beyond Empirical Risk Minimization".
+            Zhang et al., 2018, "mixup: Beyond Empirical Risk Minimization"; Yun et al., 2019, "CutMix: Regularization
+            Strategy to Train Strong Classifiers with Localizable Features".
         """
-        part = drawn_from(self._parts, self._draws(numbers[1:], epoch)["mix"])
-        part = tf.reshape(part, [-1, *[1] * (values.shape.rank - 1)])
-        return (1 - part) * values[1:] + part * values[:-1]
+        draws = self._draws(numbers[1:], epoch)
+        part = self._blended(draws)
+        if self._keys.cutmix:
+            inside = tf.cast(self._inside(draws), tf.float32)
+            cut = tf.reduce_sum(inside, axis=(1, 2, 3)) / (self._height * self._width)
+            part = cut if part is None else tf.where(_is_cut(draws), cut, part)
+        return _joined(values, tf.reshape(part, [-1, *[1] * (values.shape.rank - 1)]))
+
+    def mixed_images(self, images: Any, numbers: Any, epoch: Any) -> Any:
+        """Return each image but the first, mixed with the one before it; see `mixed`.
+
+        Shape:
+            images: `(1 + batch, height, width, channels)`. numbers: `(1 + batch,)` int32. Returns: `(batch, ...)`.
+        """
+        if not self._keys.cutmix:
+            return self.mixed(images, numbers, epoch)
+        draws = self._draws(numbers[1:], epoch)
+        part = self._blended(draws)
+        cut = tf.where(self._inside(draws), images[:-1], images[1:])
+        if part is None:
+            return cut
+        return tf.where(_each(_is_cut(draws)), cut, _joined(images, _each(part)))
+
+    def _blended(self, draws: dict[str, Any]) -> Any:
+        """Return the part of the previous example in a mixture of all pixels; None without mixup."""
+        return drawn_from(self._parts, draws["mix"]) if self._keys.mixup else None
+
+    def _inside(self, draws: dict[str, Any]) -> Any:
+        """Return whether each pixel is in the rectangle that cutmix replaces.
+
+        Its sides have the proportions of the image, its centre may be anywhere, and what is outside of the image does
+        not count.
+
+        Shape:
+            Returns: `(batch, height, width, 1)` bool.
+        """
+        scale = tf.sqrt(drawn_from(self._areas, draws["mix"]))
+        within = []
+        for draw, length, shape in (("box y", self._height, (1, -1, 1, 1)), ("box x", self._width, (1, 1, -1, 1))):
+            side = tf.round(scale * length)
+            first = tf.floor(draws[draw] * length) - tf.floor(side / 2)
+            place = tf.reshape(tf.range(length, dtype=tf.float32), shape)
+            within.append((place >= _each(first)) & (place < _each(first + side)))
+        return within[0] & within[1]
 
     def _draws(self, numbers: Any, epoch: Any) -> dict[str, Any]:
         drawn = uniform(numbers, seed=self._seed, epoch=epoch, draws=len(_DRAWS))
@@ -159,6 +206,16 @@ def augment_of(dataset: Dataset, *, seed: int) -> Augment | None:
     if known is None:
         return None
     return Augment(keys, dataset.features.shape, low=known[0], high=known[1], seed=seed)
+
+
+def _joined(values: Any, part: Any) -> Any:
+    """Mix each value with a part of the one before it."""
+    return (1 - part) * values[1:] + part * values[:-1]
+
+
+def _is_cut(draws: dict[str, Any]) -> Any:
+    """Return whether an example that could be mixed in both ways is mixed by cutmix."""
+    return draws["kind of mix"] < 0.5
 
 
 def _each(draws: Any) -> Any:

@@ -179,7 +179,9 @@ class Feed:
             target = encode(self._gathered(rows, 1, taken), self._target_spec)
         if augment is not None and mixes:
             numbers = self._gathered(rows, -1, taken)
-            features, target = (augment.mixed(values, numbers, epoch) for values in (features, target))
+            mixed = augment.mixed_images(features, numbers, epoch)
+            target = mixed if target is features else augment.mixed(target, numbers, epoch)
+            features = mixed
             weights, of_metrics = (
                 None if each is None else augment.mixed(each, numbers, epoch) for each in (weights, of_metrics)
             )
