@@ -152,3 +152,36 @@ def test_a_block_is_convolution_normalization_activation_and_pooling(
         gradients.append([output, *tape.gradient(loss, [variable.value for variable in each.trainable_variables])])
     for found, wanted in zip(*gradients, strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("block", "model", "path"),
+    [
+        ({"residual": True}, {}, ("blocks", 0, "residual")),
+        ({"residual": True, "strides": 2}, {"padding": "same"}, ("blocks", 0, "strides")),
+        ({"stochastic_depth": 0.1}, {}, ("blocks", 0, "stochastic_depth")),
+        ({}, {"stochastic_depth": 0.1}, ("stochastic_depth",)),
+    ],
+)
+def test_a_block_whose_input_cannot_be_added_or_that_is_never_skipped_is_found(
+    block: dict[str, Any], model: dict[str, Any], path: tuple[Any, ...]
+) -> None:
+    assert [problem.path for problem in cnn(conv(4, **block), **model).problems()] == [path]
+
+
+@pytest.mark.tensorflow
+def test_a_residual_block_adds_its_input_before_the_pooling_and_has_a_rate_of_its_own() -> None:
+    import keras
+
+    blocks = (conv(2, residual=True, pool_size=2), conv(2, residual=True), conv(2, residual=True, stochastic_depth=0.5))
+    model = cnn(*blocks, padding="same", stochastic_depth=0.3).build(Features("image", (6, 6, 2)), CLASSES)
+    rates = [layer.rate for layer in model.layers if "stochastic_depth" in layer.name]
+    assert rates == pytest.approx([0.1, 0.2, 0.5])
+    names = ("block_1_conv", "block_1_pool", "block_2_conv")
+    inside = keras.Model(
+        model.input, [model.get_layer(name).output for name in names] + [model.get_layer("block_2_add").output]
+    )
+    image = np.random.default_rng(0).normal(size=(3, 6, 6, 2)).astype("float32")
+    first, pooled, second, added = map(np.asarray, inside(image))
+    np.testing.assert_allclose(pooled, (first + image).reshape(3, 3, 2, 3, 2, 2).max(axis=(2, 4)), rtol=1e-6)
+    np.testing.assert_allclose(added, second + pooled, rtol=1e-6)

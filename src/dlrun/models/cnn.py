@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from dlrun.component import FieldProblem, Fields
+from dlrun.component import FieldProblem, Fields, Path
 from dlrun.models.embedding import TokenEmbedding
 from dlrun.models.head import head
 from dlrun.models.layers import (
@@ -22,6 +22,7 @@ from dlrun.models.layers import (
 )
 from dlrun.models.model import Model, models
 from dlrun.models.parts.sliding_window import Padding, Shape, Size, axis_problem, per_axis, slide, written
+from dlrun.models.parts.stochastic_depth import StochasticDepthKey, skip_at_random
 from dlrun.signature import Features, Target
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ _PASSES_THE_MAXIMUM = frozenset({"relu", "leaky_relu", "relu6"})
 
 
 class ConvolutionBlock(Fields):
-    """A convolution with its normalization, activation, pooling and dropout. The model provides missing keys."""
+    """A convolution with its normalization, activation, shortcut, pooling and dropout. The model has missing keys."""
 
     filters: Positive = Field(description="Number of output channels.")
     kernel_size: Size = Field(default=3, description="Size of the kernel in pixels or steps, a number or one per axis.")
@@ -46,14 +47,24 @@ class ConvolutionBlock(Fields):
         default=None, description="Batch normalization in this block; null: as in the model."
     )
     dropout: Fraction | None = Field(default=None, description="Dropout after this block; null: as in the model.")
+    residual: bool = Field(
+        default=False,
+        description="Add the input of the block before the pooling, through a 1x1 convolution if the number of "
+        "channels changes. It needs padding: same and strides: 1.",
+    )
+    stochastic_depth: Fraction | None = Field(
+        default=None,
+        description="Probability that a residual block is skipped for an example in training; null: as in the model.",
+    )
 
 
 @models.register("cnn")
-class Cnn(TokenEmbedding, Hidden, Model):
+class Cnn(StochasticDepthKey, TokenEmbedding, Hidden, Model):
     """A convolutional network. Each block is a convolution, batch normalization, activation, max pooling and dropout.
 
     Images are convolved along height and width, sequences and embedded token ids along their steps. With relu, pooling
-    is applied before the activation: the result is the same, and the activation sees a fraction of the values.
+    is applied before the activation: the result is the same, and the activation sees a fraction of the values. A block
+    with `residual` adds its input after the activation, and stochastic depth may skip it.
 
     Formula:
         y[p, f] = activation(b[f] + sum over q, c of w[q, c, f] x[stride p + q, c]), then the maximum over each pool
@@ -91,8 +102,8 @@ class Cnn(TokenEmbedding, Hidden, Model):
 
         inputs = features_input(features)
         tensor = self.embed(inputs, features)
-        for number, block in enumerate(self.blocks, start=1):
-            tensor = self._apply(block, tensor, name=f"block_{number}")
+        for number, (block, rate) in enumerate(zip(self.blocks, self._skip_rates(), strict=True), start=1):
+            tensor = self._apply(block, tensor, rate=rate, name=f"block_{number}")
         tensor = self._vector(tensor)
         for number, units in enumerate(self.head_units, start=1):
             tensor = self.dense(tensor, units, name=f"dense_{number}")
@@ -105,6 +116,24 @@ class Cnn(TokenEmbedding, Hidden, Model):
     def drops(self) -> bool:
         """Return whether any layer or block has dropout."""
         return self.dropout > 0 or any(block.dropout for block in self.blocks)
+
+    def problems(self) -> Iterator[FieldProblem]:
+        """Yield residual blocks that change height and width, and stochastic depth without a residual block."""
+        yield from super().problems()
+        for index, block in enumerate(self.blocks):
+            path: Path = ("blocks", index)
+            if block.residual and (block.padding or self.padding) != "same":
+                what = f"the output of block {index + 1} is smaller than its input, which cannot be added to it"
+                yield FieldProblem((*path, "residual"), what, "padding: same", "padding: same")
+            if block.residual and block.strides not in (1, (1,), (1, 1)):
+                what = f"block {index + 1} has strides, so its input cannot be added to its output"
+                yield FieldProblem((*path, "strides"), what, "strides: 1 in a residual block", "pool_size: 2")
+            if block.stochastic_depth and not block.residual:
+                what = f"stochastic_depth skips residual blocks, and block {index + 1} is none"
+                yield FieldProblem((*path, "stochastic_depth"), what, "residual: true", "residual: true")
+        if self.stochastic_depth and not any(block.residual for block in self.blocks):
+            what = "stochastic_depth skips residual blocks, and no block is one"
+            yield FieldProblem(("stochastic_depth",), what, "residual: true in some blocks", "stochastic_depth: 0")
 
     def misfits(self, features: Features) -> Iterator[FieldProblem]:
         """Yield kernels and pools larger than their input, lists of the wrong length, and a missing embedding."""
@@ -141,7 +170,7 @@ class Cnn(TokenEmbedding, Hidden, Model):
                 yield _misfit(index, "pool_size", block.pool_size, before, hint=hint)
                 return
 
-    def _apply(self, block: ConvolutionBlock, tensor: Any, *, name: str) -> Any:
+    def _apply(self, block: ConvolutionBlock, tensor: Any, *, rate: float, name: str) -> Any:
         """Apply one block."""
         import keras
 
@@ -155,18 +184,42 @@ class Cnn(TokenEmbedding, Hidden, Model):
             strides=per_axis(block.strides, rank),
             padding=block.padding or self.padding,
         )
-        if block.pool_size is None:
-            return hidden.drop(hidden.activate(tensor, make_layer, name=f"{name}_conv"), name=name)
-        pool = getattr(keras.layers, f"MaxPooling{rank}D")(per_axis(block.pool_size, rank), name=f"{name}_pool")
-        # For an increasing activation, max and activation commute. Pooling first leaves the activation and its gradient
-        # a fraction of the values, a quarter for pools of 2x2.
-        if hidden.activation in _PASSES_THE_MAXIMUM:
+        pool = None
+        if block.pool_size is not None:
+            pool = getattr(keras.layers, f"MaxPooling{rank}D")(per_axis(block.pool_size, rank), name=f"{name}_pool")
+        if pool and hidden.activation in _PASSES_THE_MAXIMUM and not block.residual:
+            # For an increasing activation, max and activation commute. Pooling first leaves the activation and its
+            # gradient a fraction of the values, a quarter for pools of 2x2.
             linear = hidden.model_copy(update={"activation": "linear"})
             tensor = pool(linear.activate(tensor, make_layer, name=f"{name}_conv"))
             tensor = keras.layers.Activation(hidden.activation, name=f"{name}_activation")(tensor)
-        else:
-            tensor = pool(hidden.activate(tensor, make_layer, name=f"{name}_conv"))
-        return hidden.drop(tensor, name=name)
+            return hidden.drop(tensor, name=name)
+        branch = hidden.activate(tensor, make_layer, name=f"{name}_conv")
+        tensor = self._with_input(branch, tensor, rate=rate, name=name) if block.residual else branch
+        return hidden.drop(pool(tensor) if pool else tensor, name=name)
+
+    def _with_input(self, branch: Any, tensor: Any, *, rate: float, name: str) -> Any:
+        """Add the input of a residual block to its output.
+
+        Shape:
+            branch: `(batch, ..., filters)`. tensor: `(batch, ..., channels)`. Output: as `branch`.
+        """
+        import keras
+
+        rank, filters = len(tensor.shape) - 2, branch.shape[-1]
+        if tensor.shape[-1] != filters:
+            shortcut = getattr(keras.layers, f"Conv{rank}D")
+            tensor = shortcut(filters, 1, name=f"{name}_shortcut", **self.kernel_options())(tensor)
+        return keras.layers.Add(name=f"{name}_add")([tensor, skip_at_random(branch, rate, name=name)])
+
+    def _skip_rates(self) -> list[float]:
+        """Return the probability of each block that it is skipped."""
+        residual = [index for index, block in enumerate(self.blocks) if block.residual]
+        rates = [0.0] * len(self.blocks)
+        for number, index in enumerate(residual, start=1):
+            own = self.blocks[index].stochastic_depth
+            rates[index] = self.skip_rate(number, len(residual)) if own is None else own
+        return rates
 
     def _vector(self, tensor: Any) -> Any:
         """Turn the output of the last block into a vector.

@@ -78,7 +78,7 @@ def schedule_dropout(model: keras.Model, schedule: Schedule, *, steps_per_epoch:
     """
     steps = steps_taken(getattr(model.optimizer, "inner_optimizer", model.optimizer))  # under loss scaling
     for layer in all_layers(model):
-        if isinstance(layer, Dropout) and layer.rate > 0:
+        if isinstance(layer, Dropout) and layer.rate > 0 and layer.noise_shape is None:
             rate = schedule.build(layer.rate, steps_per_epoch=steps_per_epoch, total_steps=total_steps)
             layer.rate_now = partial(rate, steps)
 
