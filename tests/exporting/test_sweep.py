@@ -64,6 +64,18 @@ KINDS = {
     "least_squares_table": TABLE.replace("target: income", "target: age, task: regression")
     + "model: {type: linear, solver: least_squares}\n"
     + VALUES,
+    "resnet": DIGITS + "model: {type: resnet, depth: 20, filters: 4, stochastic_depth: 0.2}\n" + CLASSES,
+    "resnet_18": SEQUENCE + "model: {type: resnet, depth: 18, filters: 4}\n" + VALUES,
+    "tcn": SEQUENCE
+    + "model: {type: tcn, filters: [16, 16, 24], dropout: 0.1, stochastic_depth: 0.2, linear_shortcut: true}\n"
+    + VALUES,
+    "transformer": SEQUENCE
+    + "model: {type: transformer, width: 16, positions: sinusoidal, linear_shortcut: true}\n"
+    + VALUES,
+    "vision_transformer": DIGITS + "model: {type: transformer, width: 16, patch_size: 2, dropout: 0.1}\n" + CLASSES,
+    "text_transformer": TEXT.replace("KEYS", ", vocabulary_size: 2000")
+    + "model: {type: transformer, width: 16, stochastic_depth: 0.1}\n"
+    + CLASSES,
     "images": "dataset: {type: images, path: DATA/cifar10_images, size: [24, 24], validation: 0.1}\n"
     "model: {type: cnn, blocks: [{filters: 16, kernel_size: 3, pool_size: 2}]}\n" + CLASSES,
 }

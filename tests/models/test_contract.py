@@ -110,6 +110,18 @@ CASES = (
         CLASSES,
         (3 * 3 * 2 * 5 + 5) + 4 * 5 + (3 * 3 * 5 * 6 + 6) + 4 * 6 + (6 * 4 + 4),
     ),
+    # 8 -> 8 -pool 2-> 4; the first block has a 1x1 convolution for its input.
+    Case(
+        "cnn",
+        {
+            "blocks": ({"filters": 5, "pool_size": 2, "residual": True}, {"filters": 5, "residual": True}),
+            "padding": "same",
+            "stochastic_depth": 0.1,
+        },
+        SEQUENCE,
+        VALUE,
+        (3 * 3 * 5 + 5) + (3 * 5 + 5) + (3 * 5 * 5 + 5) + (4 * 5 + 1),
+    ),
     Case(
         "cnn",
         {"blocks": ({"filters": 5, "kernel_size": 2, "pool_size": (2,)},), "pooling": "global_max"},
@@ -124,6 +136,54 @@ CASES = (
         TOKENS,
         CLASSES,
         20 * 6 + (3 * 6 * 5 + 5) + (3 * 5 * 4 + 4) + (4 * 4 + 4),
+    ),
+    # Kernels without bias, four numbers of normalization for each filter, 3 blocks of 2 convolutions in each stage.
+    Case(
+        "resnet",
+        {"depth": 20, "filters": 2, "stochastic_depth": 0.1},
+        IMAGE,
+        CLASSES,
+        (9 * 2 * 2 + 6 * 9 * 2 * 2 + 7 * 4 * 2)
+        + (9 * 2 * 4 + 5 * 9 * 4 * 4 + 6 * 4 * 4)
+        + (9 * 4 * 8 + 5 * 9 * 8 * 8 + 6 * 4 * 8)
+        + (8 * 4 + 4),
+    ),
+    # Each block: query, key, value and output; two dense layers; two normalizations.
+    Case(
+        "transformer",
+        {"width": 8, "heads": 2, "layers": 1, "dropout": 0.05},
+        TOKENS,
+        CLASSES,
+        20 * 8 + 8 * 8 + (4 * (8 * 8 + 8) + (8 * 32 + 32) + (32 * 8 + 8) + 2 * 16) + 16 + (8 * 4 + 4),
+    ),
+    Case(
+        "transformer",
+        {"width": 6, "heads": 3, "feedforward_units": 10, "positions": "sinusoidal", "stochastic_depth": 0.1},
+        SEQUENCE,
+        VALUE,
+        (3 * 6 + 6) + 2 * (4 * (6 * 6 + 6) + (6 * 10 + 10) + (10 * 6 + 6) + 2 * 12) + 12 + (6 + 1),
+    ),
+    Case(
+        "transformer",
+        {"width": 6, "heads": 1, "layers": 1, "patch_size": (3, 7)},
+        IMAGE,
+        CLASSES,
+        (3 * 7 * 2 * 6 + 6) + 3 * 6 + (4 * (6 * 6 + 6) + (6 * 24 + 24) + (24 * 6 + 6) + 2 * 12) + 12 + (6 * 4 + 4),
+    ),
+    # Two convolutions with normalization in each block, and a shortcut where the number of channels changes.
+    Case(
+        "tcn",
+        {"filters": (6, 6), "kernel_size": 2, "linear_shortcut": True, "stochastic_depth": 0.1},
+        SEQUENCE,
+        VALUE,
+        (2 * 3 * 6 + 6 + 12) + 3 * (2 * 6 * 6 + 6 + 12) + (3 * 6 + 6) + (6 + 1) + (24 + 1),
+    ),
+    Case(
+        "tcn",
+        {"filters": (5,), "embedding_size": 5, "normalization": "batch", "pooling": "global_max", "dropout": 0.1},
+        TOKENS,
+        CLASSES,
+        20 * 5 + 2 * (3 * 5 * 5 + 5 + 20) + (5 * 4 + 4),
     ),
     Case("rnn", {"units": (7,)}, SEQUENCE, VALUE, (3 * 7 + 7 * 7 + 7) + (7 + 1)),
     Case(

@@ -3,11 +3,12 @@
 A plugin needs `Model`, `head` and `models`.
 """
 
-from dlrun.models import autoencoder, cnn, linear, mlp, realmlp, sequential, tabm  # noqa: F401  each registers itself
+from dlrun.models import autoencoder, cnn, linear, mlp, realmlp, resnet, sequential, tabm, tcn  # noqa: F401  each registers itself
 from dlrun.models.ensemble import network  # noqa: F401
 from dlrun.models.head import head
 from dlrun.models.model import Model, models
 from dlrun.models.pretrained import pretrained  # noqa: F401
 from dlrun.models.recurrent import gru, lstm, rnn  # noqa: F401
+from dlrun.models.transformer import transformer  # noqa: F401
 
 __all__ = ["Model", "head", "models"]

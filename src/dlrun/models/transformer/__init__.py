@@ -1,0 +1,1 @@
+"""The transformer encoder, and the layers that only it has."""
