@@ -5,9 +5,9 @@ from pydantic import ValidationError
 
 from dlrun.component import FieldProblem
 from dlrun.keras_table import LayerPart, entry_names, parse_part
-from dlrun.models.parts.layer_shapes import layer_shape
+from dlrun.models.layered.layer_shapes import layer_shape
+from dlrun.models.layered.sequential import Sequential
 from dlrun.models.parts.numeric_embedding import PiecewiseLinear
-from dlrun.models.sequential import Sequential
 from dlrun.signature import Continuous, Features, Target
 
 MNIST = Features("image", (28, 28, 1))

@@ -11,9 +11,9 @@ from pydantic import Field
 from dlrun.component import FieldProblem, Path
 from dlrun.keras_table import LayerPart, part_annotation
 from dlrun.models.embedding import NumericEmbedding
+from dlrun.models.layered.layer_shapes import layer_shape, written_shape
 from dlrun.models.layers import NotEmpty, features_input
 from dlrun.models.model import Model, models
-from dlrun.models.parts.layer_shapes import layer_shape, written_shape
 from dlrun.signature import Features, Target
 
 if TYPE_CHECKING:

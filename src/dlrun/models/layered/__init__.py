@@ -1,0 +1,1 @@
+"""Models that a spec writes as Keras layers: sequential and graph."""
