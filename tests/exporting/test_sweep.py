@@ -76,6 +76,33 @@ KINDS = {
     "text_transformer": TEXT.replace("KEYS", ", vocabulary_size: 2000")
     + "model: {type: transformer, width: 16, stochastic_depth: 0.1}\n"
     + CLASSES,
+    "graph": DIGITS
+    + """
+model:
+  type: graph
+  layers:
+    - Conv2D: {name: stem, filters: 8, kernel_size: 3, padding: same}
+    - Conv2D: {name: branch, filters: 8, kernel_size: 3, padding: same, activation: sigmoid}
+    - Multiply: {name: gated, inputs: [stem, branch]}
+    - Add: {inputs: [stem, gated]}
+    - Flatten
+    - Dense: {units: 10}
+"""
+    + CLASSES,
+    "text_graph": TEXT.replace("KEYS", ", vocabulary_size: 2000")
+    + """
+model:
+  type: graph
+  layers:
+    - Embedding: {input_dim: 2000, output_dim: 16, mask_zero: true}
+    - LSTM: {name: states, units: 16, return_sequences: true}
+    - Attention: {name: seen, inputs: [states, states]}
+    - MultiHeadAttention: {name: heads, num_heads: 2, key_dim: 8, inputs: [states, states]}
+    - Concatenate: {inputs: [seen, heads]}
+    - GlobalAveragePooling1D
+    - Dense: {units: 2}
+"""
+    + CLASSES,
     "images": "dataset: {type: images, path: DATA/cifar10_images, size: [24, 24], validation: 0.1}\n"
     "model: {type: cnn, blocks: [{filters: 16, kernel_size: 3, pool_size: 2}]}\n" + CLASSES,
 }

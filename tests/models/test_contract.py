@@ -294,7 +294,7 @@ def mixed_bfloat16() -> Iterator[None]:
 
 
 def test_every_architecture_has_a_case() -> None:
-    has_tests_of_its_own = {"sequential", "pretrained"}
+    has_tests_of_its_own = {"graph", "pretrained", "sequential"}
     built_in = {name for name in models.names() if "dlrun/models/" in models.origin(name).replace("\\", "/")}
     assert built_in - has_tests_of_its_own == {case.model for case in CASES}
 

@@ -60,7 +60,7 @@ def test_the_form_of_a_spec_does_not_affect_its_identity() -> None:
 def test_a_spec_without_keys_that_were_added_later_has_the_digest_of_earlier_versions(
     dataset: str, model: str, digest: str
 ) -> None:
-    """The digests are those of commit 3e1f781, the last one of 6a19cf3. A key with a default needs a line in `ADDED_KEYS`."""
+    """The digests are those of commit 3e1f781, the last that of 6a19cf3. A key with a default belongs to ADDED_KEYS."""
     Path("small.yaml").write_text(f"dataset: {dataset}\nmodel: {model}\nloss: mean_squared_error\n")
     file = read_spec(Path("small.yaml"), trust=Trust(looks_at_data=False))
     assert identify(file).spec.startswith(digest)

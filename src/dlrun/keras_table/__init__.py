@@ -3,6 +3,7 @@
 from dlrun.keras_table.component import (
     KerasComponent,
     LayerPart,
+    NodePart,
     component_class,
     keras_object,
     parse_part,
@@ -16,6 +17,7 @@ __all__ = [
     "Entry",
     "KerasComponent",
     "LayerPart",
+    "NodePart",
     "activation_names",
     "component_class",
     "entry_names",

@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from dlrun.component import Component
 from dlrun.keras_table.annotation import expectation, field_of
-from dlrun.keras_table.rules import LEFT_OUT_CLASSES
+from dlrun.keras_table.rules import LEFT_OUT_CLASSES, MERGES
 from dlrun.keras_table.table import MODULES, Entry, Group, activation_names, entry_names, find_entry, short_names
 from dlrun.names import nearest
 
@@ -39,11 +39,14 @@ _PARTS: Mapping[str, Group] = {
     "regularizer": "regularizers",
     "constraint": "constraints",
     "layer": "layers",
+    "node": "nodes",
 }
-_KINDS = {group: kind for kind, group in _PARTS.items()}
+_LAYER_GROUPS = ("layers", "merges", "nodes")
+_KINDS = {group: kind for kind, group in _PARTS.items()} | {"nodes": "layer"}
 
 _SELF_EXPLANATORY = frozenset({"missing", "argument", "unknown_argument", "unknown_name", "layer", "name"})
 _LEFT_OUT = " for specs: the one of Keras needs code, several inputs, strings, or a call of adapt()"
+_OF_A_GRAPH = " here: it has several inputs, which only a layer of a model of type graph can have"
 _SPECIAL = {
     "input_shape": ": write the input shape as a layer of its own, Input: {shape: [...]}",
     "input_dim": ": write the input shape as a layer of its own, Input: {shape: [...]}",
@@ -103,10 +106,26 @@ class LayerPart(KerasPart):
         return re.sub(r"([a-z])([A-Z])", r"\1_\2", re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", self.type_name)).lower()
 
 
+def _as_names(value: Any) -> Any:
+    """Turn a single name into a list with it."""
+    return (value,) if isinstance(value, str) else value
+
+
+class NodePart(LayerPart):
+    """A layer of a `graph` model, with one input or several."""
+
+    inputs: Annotated[tuple[str, ...] | None, BeforeValidator(_as_names)] = Field(
+        default=None,
+        description="Names of the layers whose outputs it takes, one name or a list; `features` is the input of the "
+        "model. null: the layer before it in the list.",
+    )
+
+
 @functools.cache
 def part_class(group: Group, name: str) -> type[KerasPart]:
     """Return the component class of an initializer, regularizer, constraint or layer."""
-    return component_class(find_entry(group, name), LayerPart if group == "layers" else KerasPart)
+    base = NodePart if group == "nodes" else LayerPart if group in _LAYER_GROUPS else KerasPart
+    return component_class(find_entry(group, name), base)
 
 
 @functools.cache
@@ -125,7 +144,7 @@ def part_annotation(kind: str) -> Any:
 
 def _schema_of_group(group: Group) -> dict[str, Any]:
     names = {"enum": list(entry_names(group))}
-    if group == "layers":
+    if group in _LAYER_GROUPS:
         return {"type": "object", "propertyNames": names, "minProperties": 1, "maxProperties": 1}
     return {"type": "object", "properties": {"type": names}, "required": ["type"]}
 
@@ -143,7 +162,7 @@ def parse_part(group: Group, value: Any) -> KerasPart:
     """
     if isinstance(value, KerasPart):
         return value
-    name, arguments, place = _parsed_layer(value) if group == "layers" else _parse_named(group, value)
+    name, arguments, place = _parsed_layer(value) if group in _LAYER_GROUPS else _parse_named(group, value)
     name = short_names(group).get(name, name)
     if name not in entry_names(group):
         raise ValidationError.from_exception_data(group, [_unknown_name(group, name, value)])
@@ -165,7 +184,7 @@ def plain_part(part: KerasPart) -> Any:
     fields = type(part).model_fields
     written = part.model_dump(mode="json")
     arguments = {name: value for name, value in written.items() if value != _plain(fields[name].default)}
-    if part.entry.group == "layers":
+    if part.entry.group in _LAYER_GROUPS:
         return {part.type_name: arguments} if arguments else part.type_name
     return {"type": part.type_name, **arguments} if arguments else part.type_name
 
@@ -200,11 +219,11 @@ def _parse_named(group: Group, value: Any) -> tuple[str, Any, tuple[str, ...]]:
 
 
 def _unknown_name(group: Group, name: str, value: Any) -> InitErrorDetails:
-    place: tuple[str, ...] = () if isinstance(value, str) else (name,) if group == "layers" else ("type",)
-    left_out = name in LEFT_OUT_CLASSES
+    place: tuple[str, ...] = () if isinstance(value, str) else (name,) if group in _LAYER_GROUPS else ("type",)
+    left_out = name in LEFT_OUT_CLASSES or (group == "layers" and name in MERGES)
     # The name of a class that is left out on purpose is not misspelled, so a similar one is no help.
     found = None if left_out else nearest(name, (*entry_names(group), *short_names(group)))
-    why = _LEFT_OUT if left_out else ""
+    why = _OF_A_GRAPH if name in MERGES and left_out else _LEFT_OUT if left_out else ""
     error = _custom("unknown_name", f"there is no {_KINDS[group]} {name!r}{why}", found)
     return InitErrorDetails(type=error, loc=place, input=name)
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from dlrun.keras_table.descriptions import DESCRIPTIONS
 from dlrun.keras_table.docstring import argument_descriptions, summary
-from dlrun.keras_table.rules import LEFT_OUT_ARGUMENTS, LEFT_OUT_CLASSES, RULES, SUFFIX_RULES, Rule
+from dlrun.keras_table.rules import LEFT_OUT_ARGUMENTS, LEFT_OUT_CLASSES, MERGES, RULES, SUFFIX_RULES, Rule
 from dlrun.keras_table.table import GROUPS, MODULES, TABLE_PATH, Argument, Group, plain_argument
 from dlrun.system.keras_internals import factor_bounds, named_objects, optimizer_argument_docs, snake_case
 
@@ -72,12 +72,14 @@ def _module(group: Group) -> Any:
 
 def _classes(group: Group) -> Iterator[tuple[str, type]]:
     for member in vars(_module(group)).values():
-        if inspect.isclass(member) and member.__name__ not in LEFT_OUT_CLASSES:
+        if not inspect.isclass(member) or member.__name__ in LEFT_OUT_CLASSES:
+            continue
+        if group not in ("layers", "merges") or (member.__name__ in MERGES) == (group == "merges"):
             yield _name(group, member), member
 
 
 def _name(group: Group, member: type) -> str:
-    if group == "layers":
+    if group in ("layers", "merges"):
         return "Input" if member.__name__ == "InputLayer" else member.__name__
     if group == "optimizers":  # AdamW is in adamw.py: the name for `keras.optimizers.get`, plus underscores
         return member.__module__.rpartition(".")[2]
@@ -85,7 +87,7 @@ def _name(group: Group, member: type) -> str:
 
 
 def _short_names(group: Group, classes: Mapping[str, type]) -> dict[str, str]:
-    if group == "layers":
+    if group in ("layers", "merges"):
         aliases = ((alias, found) for alias, found in vars(_module(group)).items() if inspect.isclass(found))
     elif group == "schedules":
         return {}
@@ -103,7 +105,7 @@ def _plain_entry(group: Group, member: type) -> dict[str, Any]:
         name: parameter
         for name, parameter in signature.items()
         if parameter.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
-        and not LEFT_OUT_ARGUMENTS & {name, f"{group}.{name}"}
+        and not LEFT_OUT_ARGUMENTS & {name, f"{group}.{name}", f"{member.__name__}.{name}"}
     }
     docstring = _docstring(member)
     described = argument_descriptions(docstring, signature)

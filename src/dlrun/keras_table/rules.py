@@ -4,7 +4,7 @@ A rule for `Class.argument` takes precedence over one for `argument`. If a rule 
 default; a default of None adds `null`. The table omits:
 
 - abstract classes and containers of other objects, since a spec only selects components by name;
-- layers that contain code, have several inputs, process strings, need a call of `adapt`, or need SciPy;
+- layers that contain code, have several inputs of other kinds, process strings, need a call of `adapt`, or need SciPy;
 - arguments that dlrun sets itself, that need a fixed batch size, that cause several or sparse outputs, whose values
   do not fit in YAML, or that serve to fine-tune or quantize a trained model.
 """
@@ -35,10 +35,13 @@ _ABSTRACT = """
 """
 _CARRIES_CODE = "Lambda Wrapper TFSMLayer TorchModuleWrapper JaxLayer FlaxLayer Pipeline"
 _CELLS = "RNN GRUCell LSTMCell SimpleRNNCell StackedRNNCells"
-_SEVERAL_INPUTS = """
+_MERGES = """
     Add Average Concatenate Dot Maximum Minimum Multiply Subtract Attention AdditiveAttention MultiHeadAttention
-    GroupedQueryAttention HashedCrossing MixUp CutMix MaxNumBoundingBoxes ReversibleEmbedding
 """
+MERGES = frozenset(_MERGES.split())
+"""Layers with several inputs that a graph can have. They are a group of their own."""
+
+_SEVERAL_INPUTS = "GroupedQueryAttention HashedCrossing MixUp CutMix MaxNumBoundingBoxes ReversibleEmbedding"
 _STRINGS_OR_ADAPTED = "StringLookup IntegerLookup TextVectorization Hashing Discretization Normalization"
 _NEEDS_SCIPY = "STFTSpectrogram STFT"
 
@@ -53,9 +56,12 @@ _SET_BY_DLRUN = """
 _NEEDS_MORE_THAN_A_BATCH = (
     "stateful return_state sparse weights renorm_clipping batch_size batch_shape ragged input_tensor optional"
 )
+_OF_ATTENTION = "attention_axes sliding_window flash_attention use_gate MultiHeadAttention.output_shape"
 _OF_A_TRAINED_MODEL = "lora_rank lora_alpha gptq_unpacked_column_size quantization_config"
 
-LEFT_OUT_ARGUMENTS = frozenset(f"{_SET_BY_DLRUN} {_NEEDS_MORE_THAN_A_BATCH} {_OF_A_TRAINED_MODEL}".split())
+LEFT_OUT_ARGUMENTS = frozenset(
+    f"{_SET_BY_DLRUN} {_NEEDS_MORE_THAN_A_BATCH} {_OF_ATTENTION} {_OF_A_TRAINED_MODEL}".split()
+)
 
 _COUNT = Rule(("int",), ge=1)
 _SIZE = Rule(("int", "ints"), ge=1, per_axis=True)
@@ -141,6 +147,9 @@ _GIVEN: dict[str, Rule] = {
     "data_format": _one_of("channels_last", "channels_first"),
     "activation recurrent_activation": Rule(("activation",)),
     "layer backward_layer": Rule(("layer",)),
+    "num_heads key_dim value_dim": _COUNT,
+    "score_mode": _one_of("dot", "concat"),
+    "Dot.axes": Rule(("int", "ints"), length=2),
     "merge_mode": _one_of("sum", "mul", "concat", "ave"),
     "rate dropout recurrent_dropout": _DECAY,
     "InputLayer.shape": Rule(("shape",)),

@@ -5,16 +5,25 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-Group = Literal["optimizers", "schedules", "losses", "metrics", "layers", "initializers", "regularizers", "constraints"]
-GROUPS: tuple[Group, ...] = get_args(Group)
+Group = Literal[
+    "optimizers", "schedules", "losses", "metrics", "layers", "merges", "initializers", "regularizers", "constraints",
+    "nodes",
+]  # fmt: skip
+"""`merges` are layers with several inputs; `nodes` are all layers, of one input or of several."""
 
-MODULES: Mapping[Group, str] = {
-    group: "keras.optimizers.schedules" if group == "schedules" else f"keras.{group}" for group in GROUPS
+GROUPS: tuple[Group, ...] = tuple(group for group in get_args(Group) if group != "nodes")
+"""The groups that the table has; the others are made of them."""
+
+_OTHER_MODULES: Mapping[Group, str] = {
+    "schedules": "keras.optimizers.schedules",
+    "merges": "keras.layers",
+    "nodes": "keras.layers",
 }
+MODULES: Mapping[Group, str] = {group: _OTHER_MODULES.get(group, f"keras.{group}") for group in get_args(Group)}
 """Module that contains the classes of each group."""
 
 TABLE_PATH = Path(__file__).with_name("table.json")
@@ -73,6 +82,8 @@ class Entry:
 
 def entry_names(group: Group) -> tuple[str, ...]:
     """Return the names of a group, sorted."""
+    if group == "nodes":
+        return tuple(sorted((*entry_names("layers"), *entry_names("merges"))))
     return tuple(_table()["groups"][group])
 
 
@@ -83,6 +94,8 @@ def find_entry(group: Group, name: str) -> Entry:
     Raises:
         KeyError: There is no such entry.
     """
+    if group == "nodes":
+        return replace(find_entry("merges" if name in entry_names("merges") else "layers", name), group=group)
     plain = _table()["groups"][group][name]
     arguments = (_parse_argument(name, row) for name, row in plain["arguments"].items())
     return Entry(group, name, plain["class_name"], plain["summary"], tuple(arguments))
@@ -97,7 +110,13 @@ def short_names(kind: str) -> dict[str, str]:
     Returns:
         Names of entries by alternative name; empty for a kind that Keras does not have.
     """
-    groups: dict[str, str] = {"optimizer": "optimizers", "schedule": "schedules", "loss": "losses", "metric": "metrics"}
+    groups: dict[str, str] = {
+        "optimizer": "optimizers",
+        "schedule": "schedules",
+        "loss": "losses",
+        "metric": "metrics",
+        "nodes": "layers",
+    }
     return dict(_table()["short_names"].get(groups.get(kind, kind), {}))
 
 

@@ -6,7 +6,7 @@ A plugin needs `Model`, `head` and `models`.
 from dlrun.models import autoencoder, cnn, linear, mlp, realmlp, resnet, tabm, tcn  # noqa: F401  each registers itself
 from dlrun.models.ensemble import network  # noqa: F401
 from dlrun.models.head import head
-from dlrun.models.layered import sequential  # noqa: F401
+from dlrun.models.layered import graph, sequential  # noqa: F401
 from dlrun.models.model import Model, models
 from dlrun.models.pretrained import pretrained  # noqa: F401
 from dlrun.models.recurrent import gru, lstm, rnn  # noqa: F401

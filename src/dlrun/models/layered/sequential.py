@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -12,6 +12,15 @@ from dlrun.component import FieldProblem, Path
 from dlrun.keras_table import LayerPart, part_annotation
 from dlrun.models.embedding import NumericEmbedding
 from dlrun.models.layered.layer_shapes import layer_shape, written_shape
+from dlrun.models.layered.layer_traits import (
+    ACTIVATIONS,
+    PASSES_ON,
+    activation_of,
+    gain_from_shares,
+    has_weights,
+    token_problem,
+    width_problem,
+)
 from dlrun.models.layers import NotEmpty, features_input
 from dlrun.models.model import Model, models
 from dlrun.signature import Features, Target
@@ -22,20 +31,6 @@ if TYPE_CHECKING:
     Layer = LayerPart
 else:
     Layer = part_annotation("layer")
-
-_ACTIVATIONS = frozenset({"Softmax", "ReLU", "LeakyReLU", "PReLU", "ELU", "Activation"})
-_PASSES_ON = re.compile(
-    r"(Alpha|Gaussian|Spatial)?Dropout([123]D)?|Identity|ActivityRegularization|Global.*Pooling[123]D"
-)
-"""Layers that keep the width of their input and the effect of the activation before them."""
-
-_GAINS = re.compile(r"(Separable|Depthwise)?Conv[123]D(Transpose)?|LSTM|GRU|SimpleRNN|Bidirectional")
-_ALONE = re.compile(
-    rf"{_GAINS.pattern}|Input|Dense|Embedding|Flatten|Reshape|Permute|(Max|Average|Global(Max|Average))Pooling[123]D"
-    r"|(Spatial)?Dropout([123]D)?|GaussianNoise|ZeroPadding[123]D|Cropping[123]D|UpSampling[123]D|LayerNormalization"
-    r"|Activation|ReLU|LeakyReLU|ELU|PReLU|Softmax|Rescaling|Identity|TimeDistributed|RepeatVector|Masking"
-)
-"""_ALONE: layers that compute each example independently. _GAINS: those of them that gain from one core per part."""
 
 
 @models.register("sequential")
@@ -70,18 +65,12 @@ class Sequential(NumericEmbedding, Model):
 
     def final_activation(self, target: Target) -> str:  # noqa: ARG002  its last layer is the head
         """Return the activation of the last layer that has one."""
-        _, layer = self._end(_PASSES_ON.fullmatch)
-        if layer.type_name in _ACTIVATIONS - {"Activation"}:
-            # The snake case of ReLU is re_lu, but the activation is named relu.
-            return layer.snake_case.replace("re_lu", "relu")
-        # A wrapper such as TimeDistributed has the activation of the layer inside.
-        return getattr(getattr(layer, "layer", layer), "activation", None) or "linear"
+        _, layer = self._end(PASSES_ON.fullmatch)
+        return activation_of(layer)
 
     def gains_from_shares(self) -> bool:
         """Return True with a convolutional or recurrent layer, if all layers compute each example independently."""
-        every = [part for layer in self.layers for part in _with_inner(layer)]
-        alone = all(_ALONE.fullmatch(part.type_name) and not _has_activity_penalty(part) for part in every)
-        return alone and any(_GAINS.fullmatch(layer.type_name) for layer in self.layers)
+        return gain_from_shares(self.layers)
 
     def problems(self) -> Iterator[FieldProblem]:
         """Yield duplicate names, an Input that is not first, and a missing output layer."""
@@ -107,7 +96,7 @@ class Sequential(NumericEmbedding, Model):
         shape = first = self._embedded_shape(features)
         for index, layer in enumerate(self.layers[self._first :], start=self._first):
             # A layer that keeps the shape passes on the same tuple, so identity tells whether another came before.
-            found = _token_problem(layer, features, is_first=shape is first) or layer_shape(layer, shape)
+            found = token_problem(layer, features, is_first=shape is first) or layer_shape(layer, shape)
             if isinstance(found, FieldProblem):
                 yield FieldProblem(self._path(index, *found.path), found.what, found.expected, found.hint)
             if not isinstance(found, tuple):
@@ -121,16 +110,9 @@ class Sequential(NumericEmbedding, Model):
 
     def misfits_target(self, target: Target) -> Iterator[FieldProblem]:
         """Yield an output of the wrong width, or an activation that makes the output useless."""
-        index, layer = self._end(lambda name: name in _ACTIVATIONS or _PASSES_ON.fullmatch(name))
-        width = _width(layer)
-        if width and width[1] != target.units:
-            wanted = (
-                "1, because this loss takes one number for two classes"
-                if target.encoding == "binary"
-                else f"{target.units}"
-            )
-            what = f"the last layer returns {width[1]} values"
-            yield FieldProblem(self._path(index, width[0]), what, expected=wanted)
+        index, layer = self._end(lambda name: name in ACTIVATIONS or PASSES_ON.fullmatch(name))
+        if problem := width_problem(layer, target):
+            yield replace(problem, path=self._path(index, *problem.path))
         if target.units == 1 and self.final_activation(target) == "softmax":
             yield FieldProblem(
                 self._path(index, "activation"),
@@ -167,34 +149,8 @@ class Sequential(NumericEmbedding, Model):
 
     def _last_with_weights(self) -> int:
         # A softmax after the last Dense, for example, has no weights but must be float32 too.
-        indices = [index for index, layer in enumerate(self.layers) if _has_weights(layer)]
+        indices = [index for index, layer in enumerate(self.layers) if has_weights(layer)]
         return indices[-1] if indices else len(self.layers) - 1
-
-
-def _has_weights(layer: LayerPart) -> bool:
-    return any({"initializer", "layer"} & set(argument.types) for argument in layer.entry.arguments)
-
-
-def _has_activity_penalty(layer: LayerPart) -> bool:
-    """Return whether the layer adds a penalty to the loss that depends on the division of the batch."""
-    return getattr(layer, "activity_regularizer", None) is not None
-
-
-def _with_inner(layer: LayerPart) -> Iterator[LayerPart]:
-    """Yield a layer and the layers that it wraps."""
-    yield layer
-    for _, value in layer:
-        if isinstance(value, LayerPart):
-            yield from _with_inner(value)
-
-
-def _width(layer: LayerPart) -> tuple[str, int] | None:
-    """Return the key that sets the width of a layer, and the width."""
-    for key in ("units", "filters", "output_dim"):
-        value: Any = getattr(layer, key, None)
-        if value is not None:
-            return key, value
-    return None
 
 
 def _input_problem(layer: Any, shape: tuple[int, ...]) -> FieldProblem | None:
@@ -205,14 +161,3 @@ def _input_problem(layer: Any, shape: tuple[int, ...]) -> FieldProblem | None:
         return None
     what = f"Input has the shape {written_shape(declared)}, but the data has {written_shape(shape)}"
     return FieldProblem(("shape",), what, expected=f"[{', '.join(map(str, shape))}]", hint="remove Input")
-
-
-def _token_problem(layer: Any, features: Features, *, is_first: bool) -> FieldProblem | None:
-    if layer.type_name == "Embedding" and not (is_first and features.kind == "tokens"):
-        return FieldProblem(
-            (), "the input of Embedding is not token ids", expected="Embedding as the first layer, on token ids"
-        )
-    size = features.vocabulary_size
-    if layer.type_name == "Embedding" and size is not None and layer.input_dim < size:
-        return FieldProblem(("input_dim",), f"{layer.input_dim} vectors for {size} tokens", expected=f"at least {size}")
-    return None
