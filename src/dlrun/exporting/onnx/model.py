@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from dlrun.errors import RunError
 from dlrun.exporting.description import ModelDescription
 from dlrun.exporting.export_model import inputs_of
@@ -79,9 +81,20 @@ def _converted(cut: ModelTail, outputs: list[str]) -> Any:
         input_names=taken,
         output_names=made,
         opset=_TF2ONNX_OPSET,
+        custom_op_handlers={"Erfc": (_erfc_as_erf, [])},
         tensors_to_rename=dict(zip([*taken, *made], [*names, *outputs], strict=True)),
     )
     return converted
+
+
+def _erfc_as_erf(context: Any, node: Any, _: str, __: Any) -> None:
+    """Write 1 - erf(x) for erfc(x), which the activation gelu needs and tf2onnx 1.17 does not know."""
+    (given,), (output,) = node.input, node.output
+    shape, kind = context.get_shape(output), context.get_dtype(output)
+    one = context.make_const(f"{node.name}_one", np.array(1, np.float32)).output[0]
+    context.remove_node(node.name)
+    erf = context.make_node("Erf", [given], name=f"{node.name}_erf", shapes=[shape], dtypes=[kind])
+    context.make_node("Sub", [one, erf.output[0]], name=node.name, outputs=[output], shapes=[shape], dtypes=[kind])
 
 
 def _joined(strings: Strings, numbers: Any) -> Any:
