@@ -50,6 +50,7 @@ soak: $(INSTALLED)
 
 bench: $(INSTALLED)
 	@$(BIN)/python tests/benchmarks/start_up.py
+	@$(BIN)/python tests/benchmarks/architectures.py
 	@$(BIN)/python tests/benchmarks/peers.py --markdown runs/bench.md $(if $(TORCH),--torch $(TORCH))
 
 # With DEVICE=cpu a rehearsal. Where cuDNN is neither on the system nor installed, TensorFlow's CUDA packages are tried.

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _FEEDFORWARD = 4
 _EPSILON = 1e-6
+_DEVIATION = 0.02
 
 
 @models.register("transformer")
@@ -147,13 +148,15 @@ class Transformer(StochasticDepthKey, NumericEmbedding, DropoutKeys, Weights, Li
             patches = keras.layers.Conv2D(self.width, size, strides=size, name="patches", **self.kernel_options())
             tensor = patches(tensor)
             return keras.layers.Reshape((math.prod(tensor.shape[1:3]), self.width), name="patch_sequence")(tensor)
-        # Vectors and positions begin with values of one size: that of sines, or that of learned positions.
-        deviation = 1.0 if self.positions == "sinusoidal" else 0.02
-        first = keras.initializers.RandomNormal(stddev=deviation)
+        # Tokens and positions begin with values of one size: that of learned positions, or that of sines. As in the
+        # paper, a factor makes tokens as large as sines, which also makes them learn as fast.
+        factor = math.sqrt(self.width) if self.positions == "sinusoidal" else None
+        first = keras.initializers.RandomNormal(stddev=_DEVIATION if factor is None else 1 / factor)
         embedding = keras.layers.Embedding(
             features.vocabulary_size, self.width, embeddings_initializer=first, name="embedding"
         )
-        return embedding(tensor)
+        tensor = embedding(tensor)
+        return tensor if factor is None else keras.layers.Rescaling(factor, name="embedding_factor")(tensor)
 
     def _positioned(self, tensor: Any) -> Any:
         """Add the positions, and apply dropout."""
