@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 BATCH_SIZE = 64
 CONTESTANTS = ("dlrun", "fit")
@@ -75,6 +76,7 @@ def write_data(work: str, path: Path, examples: int) -> None:
     """Write features and labels that have nothing to do with each other."""
     kind, shape, _ = WORKS[work]
     random = np.random.default_rng(0)
+    features: npt.NDArray[Any]
     if kind == "tokens":
         features = random.integers(0, VOCABULARY, (examples, *shape), dtype=np.int32)
     else:
@@ -99,9 +101,9 @@ def train_by_fit(work: str, data: Path, epochs: int) -> list[float]:
     import tensorflow as tf
 
     from dlrun.spec.checks.check import settled_target, target_of
-    from dlrun.spec.parse import parse_spec
+    from dlrun.spec.parse import parse_given
 
-    spec = parse_spec(spec_of(work, data, epochs)).spec
+    spec = parse_given(spec_of(work, data, epochs)).spec
     dataset = spec.dataset.load()
     target = target_of(spec.model, dataset.features, dataset.target)
     assert target is not None

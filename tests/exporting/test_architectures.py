@@ -17,7 +17,7 @@ pytestmark = pytest.mark.tensorflow
 SEQUENCE = Features("sequence", (6, 4))
 TOKENS = Features("tokens", (6,), vocabulary_size=20)
 IMAGE = Features("image", (6, 6, 2))
-GATED = (
+GATED: Any = (
     {"Dense": {"name": "steps", "units": 4}},
     {"MultiHeadAttention": {"name": "seen", "num_heads": 2, "key_dim": 3, "inputs": ("steps", "steps")}},
     {"AdditiveAttention": {"name": "again", "inputs": ("steps", "seen")}},
