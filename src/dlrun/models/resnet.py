@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import keras
 
 
-class _Form(NamedTuple):
-    """What the number of layers determines."""
+class _Depth(NamedTuple):
+    """What the number of layers with weights determines."""
 
     blocks: tuple[int, ...]
     """Number of residual blocks in each stage."""
@@ -30,13 +30,15 @@ class _Form(NamedTuple):
     """Whether it begins at full size, as for CIFAR, instead of a quarter of it, as for ImageNet."""
 
 
-_FORMS: dict[int, _Form] = {
-    **{6 * count + 2: _Form((count,) * 3, is_bottleneck=False, is_for_small_images=True) for count in (3, 5, 7, 9, 18)},
-    18: _Form((2, 2, 2, 2), is_bottleneck=False, is_for_small_images=False),
-    34: _Form((3, 4, 6, 3), is_bottleneck=False, is_for_small_images=False),
-    50: _Form((3, 4, 6, 3), is_bottleneck=True, is_for_small_images=False),
-    101: _Form((3, 4, 23, 3), is_bottleneck=True, is_for_small_images=False),
-    152: _Form((3, 8, 36, 3), is_bottleneck=True, is_for_small_images=False),
+_FORMS: dict[int, _Depth] = {
+    **{
+        6 * count + 2: _Depth((count,) * 3, is_bottleneck=False, is_for_small_images=True) for count in (3, 5, 7, 9, 18)
+    },
+    18: _Depth((2, 2, 2, 2), is_bottleneck=False, is_for_small_images=False),
+    34: _Depth((3, 4, 6, 3), is_bottleneck=False, is_for_small_images=False),
+    50: _Depth((3, 4, 6, 3), is_bottleneck=True, is_for_small_images=False),
+    101: _Depth((3, 4, 23, 3), is_bottleneck=True, is_for_small_images=False),
+    152: _Depth((3, 8, 36, 3), is_bottleneck=True, is_for_small_images=False),
 }
 _EXPANSION = 4
 _MOMENTUM, _EPSILON = 0.9, 1e-5
