@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import keras
 
 from dlrun.data.interface import Interface
+from dlrun.data.text.input import TextInput
 from dlrun.errors import RunError
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.interface import read_interface
@@ -20,6 +21,7 @@ from dlrun.training.failures import building_failures
 from dlrun.training.predictor import Predictor
 from dlrun.training.progress.events import Listener, Note
 from dlrun.training.restoring import restore_model
+from dlrun.training.step.cudnn import avoid_cudnn
 from dlrun.training.step.replicas import make_replicas
 from dlrun.training.streamed import StreamedScores
 
@@ -115,5 +117,7 @@ def load_trained(
         compiled = compile_model(
             plain, interface.features, interface.target, replicas=replicas, length=TrainingLength(1, 1), shares=whole
         )
+    if chosen.is_gpu and not isinstance(interface.raw, TextInput):  # other token ids may be padded anywhere
+        avoid_cudnn(compiled.model, (), are_tokens=False)
     restored = restore_model(plain, compiled.model, folder, checkpoint, listener)
     return Trained(folder, plain, interface, compiled.core, restored)

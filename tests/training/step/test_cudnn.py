@@ -1,6 +1,7 @@
 """Recurrent layers compute with cuDNN where it works, and without it elsewhere."""
 
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -82,3 +83,32 @@ def test_cudnn_is_not_used_with_masks_of_other_sequences(model: Any) -> None:
     assert avoid_cudnn(model, [], are_tokens=False)
     unmasked = keras.Sequential([keras.Input((4, 2)), keras.layers.LSTM(3)])
     assert not avoid_cudnn(unmasked, [], are_tokens=False)
+
+
+def test_a_run_and_its_predictions_do_without_cudnn_if_sequences_may_be_padded_on_the_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dlrun.experiment.train import train
+    from dlrun.spec.stored import read_stored_spec
+    from dlrun.training.devices.device import Device
+    from dlrun.training.progress.events import Note, silent
+    from dlrun.training.step.cudnn import recurrent_layers
+    from dlrun.training.trained import load_trained
+
+    monkeypatch.setattr(Device, "is_gpu", True)
+    monkeypatch.setattr("dlrun.training.setup.free_bytes", lambda _: 1 << 30)
+    ids = np.array([[0, 1, 2], [0, 0, 3]] * 8, np.int32)
+    np.savez(tmp_path / "ids.npz", x_train=ids, y_train=np.arange(16) % 2, x_test=ids, y_test=np.arange(16) % 2)
+    config = {
+        "name": "padded",
+        "dataset": {"type": "arrays", "path": str(tmp_path / "ids.npz"), "features_kind": "tokens"},
+        "model": {"type": "lstm", "units": [2], "embedding_size": 2, "mask_zero": True},
+        "loss": "sparse_categorical_crossentropy",
+        "training": {"batch_size": 8, "epochs": 1, "jit": "off", "report": False, "tensorboard": False},
+    }
+    notes: list[Any] = []
+    run = train(config, runs_dir=tmp_path / "runs", listener=notes.append)
+    assert [note.text[:4] for note in notes if isinstance(note, Note) and note.subject == "cudnn"] == ["off:"]
+    spec = read_stored_spec(run.folder).spec
+    trained = load_trained(run.folder, spec, checkpoint="final", listener=silent)
+    assert [layer.use_cudnn for layer in recurrent_layers(trained.core)] == [False]
