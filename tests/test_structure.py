@@ -3,6 +3,7 @@
 import ast
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[1] / "src" / "dlrun"
@@ -11,7 +12,6 @@ PATHS = {
     for path in sorted(SOURCE.rglob("*.py"))
 }
 PACKAGES = {name for name, path in PATHS.items() if path.stem == "__init__"}
-TREES = {name: ast.parse(path.read_text()) for name, path in PATHS.items()}
 MOST_MODULES = 16
 """Of one package, besides `__init__`."""
 LEAST_SHARE_WITH_TESTS = 0.6
@@ -24,10 +24,16 @@ LARGE_PACKAGES: set[str] = set()
 SHARED_CLASS_NAMES: set[str] = set()
 
 
+@cache
+def tree_of(name: str) -> ast.Module:
+    """Parse a module; not while tests are collected, which each process of the suite does."""
+    return ast.parse(PATHS[name].read_text())
+
+
 def imported_modules(name: str) -> set[str]:
     """Return the modules of dlrun that a module imports anywhere: at its top, in functions, for its annotations."""
     found: set[str] = set()
-    for node in ast.walk(TREES[name]):
+    for node in ast.walk(tree_of(name)):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -39,7 +45,10 @@ def imported_modules(name: str) -> set[str]:
     return (found & PATHS.keys()) - {name}
 
 
-IMPORTS = {name: imported_modules(name) for name in PATHS}
+@cache
+def imports() -> dict[str, set[str]]:
+    """Return for each module those that it imports."""
+    return {name: imported_modules(name) for name in PATHS}
 
 
 def in_circles(arrows: Mapping[str, Iterable[str]]) -> set[str]:
@@ -60,7 +69,7 @@ def in_circles(arrows: Mapping[str, Iterable[str]]) -> set[str]:
 def arrows_inside(package: str) -> dict[str, set[str]]:
     """Return which parts of a package, modules and sub-packages, import which others of it."""
     prefix, arrows = f"{package}.", defaultdict[str, set[str]](set)
-    for name, imported in IMPORTS.items():
+    for name, imported in imports().items():
         for other in imported:
             if name.startswith(prefix) and other.startswith(prefix):
                 mine, its = (each.removeprefix(prefix).split(".")[0] for each in (name, other))
@@ -76,11 +85,11 @@ def test_circles_are_found() -> None:
 
 
 def test_imports_inside_functions_are_seen() -> None:
-    assert "dlrun.cli.app" in IMPORTS["dlrun.cli"]
+    assert "dlrun.cli.app" in imports()["dlrun.cli"]
 
 
 def test_no_module_imports_itself_by_way_of_others() -> None:
-    assert in_circles(IMPORTS) <= MODULES_IN_CIRCLES
+    assert in_circles(imports()) <= MODULES_IN_CIRCLES
 
 
 def test_no_part_of_a_package_imports_itself_by_way_of_other_parts() -> None:
@@ -92,8 +101,8 @@ def test_no_part_of_a_package_imports_itself_by_way_of_other_parts() -> None:
 
 def test_no_two_classes_have_one_name() -> None:
     places = defaultdict[str, list[str]](list)
-    for module, tree in TREES.items():
-        for node in ast.walk(tree):
+    for module in PATHS:
+        for node in ast.walk(tree_of(module)):
             if isinstance(node, ast.ClassDef):
                 places[node.name].append(module)
     twice = {name: modules for name, modules in places.items() if len(modules) > 1 and name not in SHARED_CLASS_NAMES}
@@ -107,8 +116,8 @@ def test_no_package_has_too_many_modules() -> None:
 
 
 def test_nobody_imports_the_experiment_for_a_constant() -> None:
-    for module, tree in TREES.items():
-        for node in ast.walk(tree):
+    for module in PATHS:
+        for node in ast.walk(tree_of(module)):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dlrun.experiment"):
                 constants = {alias.name for alias in node.names if alias.name.isupper()}
                 assert not constants or module.startswith("dlrun.experiment"), (module, constants)
