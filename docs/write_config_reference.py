@@ -12,10 +12,10 @@ from typing import Any
 from dlrun.data.division.folds import Folds
 from dlrun.spec.decision import DecisionRule
 from dlrun.spec.describe import describe_component, describe_keys, list_components
-from dlrun.spec.initialize import Initialize
 from dlrun.spec.schema import REQUIRED, json_schema
 from dlrun.spec.search.section import SearchKeys
 from dlrun.spec.sharing.schema import SHARED_KEYS
+from dlrun.spec.transfer.initialize import Initialize
 from dlrun.spec.types import EvaluationKeys, Training
 
 PAGE = Path(__file__).with_name("config.md")

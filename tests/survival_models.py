@@ -34,6 +34,17 @@ optimizer: {{type: rmsprop, learning_rate: 3e-3, clipnorm: 1.0}}
 schedule: {{type: one_cycle}}
 training: {{batch_size: 32, epochs: 3}}
 """,
+    # What learns, how fast, and the state of the optimizer change in the middle of the run.
+    "phases": f"""{DIGITS}{CLASSES}
+model: {{type: mlp, units: [12], dropout: 0.2, batch_normalization: true}}
+optimizer: {{type: adamw, learning_rate: 0.02, weight_decay: 0.01}}
+schedule: cosine
+training:
+  batch_size: 32
+  phases:
+    - {{epochs: 1, trainable: none}}
+    - {{epochs: 2, trainable: all, learning_rate: 0.01, backbone_learning_rate: 0.002}}
+""",
     # In parts, one for each core, with fused kernels; gathered ahead of the steps.
     "shared": f"""{DIGITS}{CLASSES}
 model: {{type: cnn, blocks: [{{filters: 8, pool_size: 2, dropout: 0.1}}], head_units: [16]}}

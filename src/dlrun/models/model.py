@@ -91,9 +91,9 @@ class Model(Component, abc.ABC):
         return ()
 
     def frozen_layer(self) -> str:
-        """Return the name of the layer up to which nothing learns, so that its output is the same in each epoch.
+        """Return the name of the layer whose output is the same in each epoch while the backbone is frozen.
 
-        What comes after it must need only its output. Empty if there is none.
+        What comes after it must need only its output. Empty if there is no such layer.
         """
         return ""
 

@@ -25,9 +25,9 @@ from dlrun.spec.checks.search.fit import search_problems
 from dlrun.spec.checks.search.parse import parse_search
 from dlrun.spec.decision import DecisionRule
 from dlrun.spec.folds import as_of_section, division_problem, first_fold, parse_folds, twice_problems
-from dlrun.spec.initialize import Initialize
 from dlrun.spec.search.section import SearchSection
 from dlrun.spec.sections import METRICS, OPTIONAL, SECTIONS, parse_component, parse_section
+from dlrun.spec.transfer.initialize import Initialize
 from dlrun.spec.trust import OWN, Trust, refuse_model_files, refuse_reach, trust_in, without_tracker
 from dlrun.spec.types import Draft, EvaluationKeys, Spec, Training
 from dlrun.spec.validate import correct_keys, shown, validate

@@ -10,9 +10,9 @@ from dlrun.metrics.metric import metrics
 from dlrun.registry import Registry
 from dlrun.spec.checks.search.schema import search_schema
 from dlrun.spec.decision import DecisionRule
-from dlrun.spec.initialize import Initialize
 from dlrun.spec.sections import OPTIONAL, SECTIONS
 from dlrun.spec.sharing.schema import SHARED_KEYS, required_without_base, with_variables
+from dlrun.spec.transfer.initialize import Initialize
 from dlrun.spec.types import EvaluationKeys, Training
 from dlrun.system.paths import FROM_WHERE
 

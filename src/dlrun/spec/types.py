@@ -13,11 +13,13 @@ from dlrun.data.division.folds import Folds
 from dlrun.losses import Loss
 from dlrun.metrics.metric import Metric
 from dlrun.models import Model
+from dlrun.models.layers import NotEmpty
 from dlrun.optimizers import Optimizer
 from dlrun.schedules import Schedule
 from dlrun.spec.decision import DecisionRule
-from dlrun.spec.initialize import Initialize
 from dlrun.spec.search.section import SearchSection
+from dlrun.spec.transfer.initialize import Initialize
+from dlrun.spec.transfer.phases import Phase, SettledPhase, settle_phases, with_length
 from dlrun.tracking import Tracker
 
 DEFAULT_EPOCHS = 10
@@ -54,6 +56,11 @@ class Training(Fields):
         description=f"Number of passes over the training split. null: {DEFAULT_EPOCHS}, unless steps is set.",
     )
     steps: int | None = Field(default=None, ge=1, description="Number of steps to train, instead of epochs.")
+    phases: NotEmpty[Phase] | None = Field(
+        default=None,
+        description="Phases of the training, one after the other: what learns in each, and how fast. Each begins with "
+        "a new state of the optimizer and a new cycle of the schedule. null: a single one.",
+    )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         default="auto",
         description="Data type of the computations in layers. Variables, heads, losses and metrics stay float32.",
@@ -111,6 +118,13 @@ class Training(Fields):
     tensorboard: bool = Field(default=True, description="Whether to write TensorBoard event files.")
     report: bool = Field(default=True, description="Whether to write report.html and its plots at the end.")
 
+    def plain(self) -> dict[str, Any]:
+        """Return the keys in plain Python values; without `phases` if there are none, as in earlier versions."""
+        plain = self.model_dump(mode="json")
+        if self.phases is None:
+            plain.pop("phases")
+        return plain
+
     def steps_per_epoch(self, examples: int) -> int:
         """Return the number of steps of an epoch with this number of training examples."""
         whole, rest = divmod(examples, self.batch_size)
@@ -126,6 +140,8 @@ class Training(Fields):
     @classmethod
     def _fill_epochs(cls, data: Any) -> Any:
         # Not a plain default of `epochs`: together with `steps` it would look as if the user had set both.
+        if isinstance(data, dict) and data.get("phases") is not None:
+            data = with_length(data, default_epochs=DEFAULT_EPOCHS)
         lacks_both = isinstance(data, dict) and data.get("epochs") is None and data.get("steps") is None
         return {**data, "epochs": DEFAULT_EPOCHS} if lacks_both else data
 
@@ -213,6 +229,12 @@ class Spec:
         found = (f"{what} {rate.type_name}" for what, rate in rates.items() if rate is not None and rate.spans_training)
         return next(found, "")
 
+    def phases(self) -> tuple[SettledPhase, ...]:
+        """Return the phases of the training, each with what it takes over; a single one if the spec has none."""
+        trainable = getattr(self.model, "trainable", "all")
+        given = self.training.phases or (Phase(),)
+        return settle_phases(given, trainable=trainable, learning_rate=self.optimizer.learning_rate)
+
     def of_folds(self) -> tuple[Spec, ...]:
         """Return the spec of each run of its folds; only itself if it has no folds."""
         if self.folds is None:
@@ -231,7 +253,7 @@ class Spec:
             "schedule": self.schedule.plain(),
             "loss": self.loss.plain(),
             "metrics": [metric.plain() for metric in self.metrics],
-            "training": self.training.model_dump(mode="json"),
+            "training": self.training.plain(),
             **({"decision": self.decision.plain()} if self.decision else {}),
             **({"tracking": self.tracking.plain()} if self.tracking else {}),
             # Left out by default, so that specs without it have the digest that they had in earlier versions.

@@ -217,6 +217,26 @@ class WeightDecay:
                 variable.assign_sub(variable * part)
 
 
+class RateFactors:
+    """A base to put before a Keras optimizer's class: the learning rate of each weight has a factor of its own.
+
+    Keras has no public way to tell, in the public `update_step`, which weight it is called with.
+    """
+
+    rate_factors: Mapping[Any, float]
+    """Factors of weights, by the optimizer's own key of them; 1 for others."""
+
+    def set_rate_factors(self, factors: Sequence[tuple[Any, float]]) -> None:
+        """Set the factors of weights."""
+        self.rate_factors = {self._var_key(weight): factor for weight, factor in factors}  # type: ignore[attr-defined]
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Update a weight, as the optimizer does with another learning rate."""
+        factor = self.rate_factors.get(self._var_key(variable), 1.0)  # type: ignore[attr-defined]
+        rate = learning_rate if factor == 1.0 else learning_rate * factor
+        super().update_step(gradient, variable, rate)  # type: ignore[misc]
+
+
 class SumsFirst:
     """A base to put before a Keras optimizer's class: it gets the sums of the gradients over all devices.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -10,6 +11,7 @@ import keras
 
 from dlrun.errors import Problem, SpecError
 from dlrun.models.parts.difference import with_last_value
+from dlrun.models.parts.layer_selection import select_layers, set_trainable
 from dlrun.models.parts.levels import with_ordered_levels
 from dlrun.runs.record import Choice
 from dlrun.signature import Features, Target
@@ -106,7 +108,11 @@ def compile_model(
         core = _built(spec, features, target, precision=precision.value)
         exchange_dropout(core)
         model, shares = share_batches(core, shares, is_asked_for=spec.training.cpu_shares != "auto")
-        model = with_feature_input(model, core, spec.model.frozen_layer())
+        freezes = any(phase.trainable == "none" for phase in spec.phases())
+        model = with_feature_input(model, core, spec.model.frozen_layer() if freezes else "")
+        if spec.training.phases is not None:
+            # The optimizer has to know everything that learns in any phase.
+            set_trainable(spec.model.backbone_layers(core), _trained_in_any(spec, core))
         _compile(model, spec, target, length=length, precision=precision.value)
         if schedule := spec.model.rate_schedule():
             schedule_dropout(model, schedule, steps_per_epoch=length.steps_per_epoch, total_steps=length.steps)
@@ -119,11 +125,16 @@ def compile_model(
     return Compiled(model, core, precision, shares)
 
 
+def _trained_in_any(spec: Spec, core: keras.Model) -> set[str]:
+    names = [layer.name for layer in spec.model.backbone_layers(core)]
+    return {name for phase in spec.phases() for name in select_layers(phase.trainable, names)}
+
+
 def _compile(model: keras.Model, spec: Spec, target: Target, *, length: TrainingLength, precision: str) -> None:
     rate = spec.optimizer.learning_rate
     learning_rate = spec.schedule.build(rate, steps_per_epoch=length.steps_per_epoch, total_steps=length.steps)
     optimizer = fuse(spec.optimizer.build(learning_rate))
-    _set_decay(optimizer, model, spec, length=length)
+    set_decay(optimizer, model, spec, length=length)
     if precision == "float16" and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         # Keras would do this only if the outermost model, which may add float32 layers to the spec's, is of float16.
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer, name="loss_scale_optimizer")
@@ -139,20 +150,37 @@ def _compile(model: keras.Model, spec: Spec, target: Target, *, length: Training
     )
 
 
-def _set_decay(
-    optimizer: keras.optimizers.Optimizer, model: keras.Model, spec: Spec, *, length: TrainingLength
+def set_decay(
+    optimizer: keras.optimizers.Optimizer,
+    model: keras.Model,
+    spec: Spec,
+    *,
+    length: TrainingLength,
+    rates: Mapping[str, float] | None = None,
 ) -> None:
-    """Let the weight decay follow its schedule, and each weight its factor; if there are none, leave it to Keras."""
+    """Let the weight decay follow its schedule, and each weight its factor; if there are none, leave it to Keras.
+
+    Args:
+        optimizer: The optimizer, not wrapped.
+        model: The model to train.
+        spec: The spec.
+        length: The length of the training, or of the phase.
+        rates: Factors of the learning rate, by the path of a weight, which its decay has, too.
+    """
+    rates = rates or {}
     peak, schedule = getattr(optimizer, "weight_decay", None), spec.optimizer.decay_schedule()
     if not peak or not decays_as_usual(optimizer):
         return
     pairs = (
-        (weight, spec.model.decay_factor(layer, weight.name)) for layer in all_layers(model) for weight in layer.weights
+        (weight, spec.model.decay_factor(layer, weight.name) * rates.get(weight.path, 1.0))
+        for layer in all_layers(model)
+        for weight in layer.weights
     )
     factors = [(weight, factor) for weight, factor in pairs if factor != 1.0]
-    if not factors and schedule is None:
+    if not factors and schedule is None and not isinstance(optimizer, WeightDecay):
         return
-    optimizer.__class__ = type(type(optimizer).__name__, (WeightDecay, type(optimizer)), {})
+    if not isinstance(optimizer, WeightDecay):
+        optimizer.__class__ = type(type(optimizer).__name__, (WeightDecay, type(optimizer)), {})
     decay: Any = peak
     if schedule is not None:
         decay = schedule.build(peak, steps_per_epoch=length.steps_per_epoch, total_steps=length.steps)

@@ -19,6 +19,7 @@ import tensorflow as tf
 
 from dlrun.errors import CheckpointError, DlrunError
 from dlrun.runs.folder import RunFolder
+from dlrun.schedules import PlateauState
 from dlrun.spec.types import Spec
 from dlrun.training.checkpoints.checkpoint import Checkpoint
 from dlrun.training.checkpoints.saving import Saver
@@ -41,6 +42,7 @@ from dlrun.training.step.feed import Feed, StepRange, epoch_order
 from dlrun.training.step.replicas import Replicas
 from dlrun.training.step.steps import StepRunner
 from dlrun.training.stop import Stop
+from dlrun.training.transfer.phases import PhaseParts, Phases
 from dlrun.training.variables import HostValues, assign_arrays, averaged_variables
 
 Row = dict[str, float | int]
@@ -60,6 +62,7 @@ class TrainingTask:
     length: TrainingLength
     folder: RunFolder
     timeline: Timeline
+    phases: Phases | None = None
 
 
 class Trainer:
@@ -73,6 +76,7 @@ class Trainer:
         self.state = initial_state(job.spec)
         self.pace = Pace()
         self._undefined: set[str] = set()
+        self._phase, self._parts = -1, PhaseParts(job.steps, job.validation)
         self._saver = Saver(
             lambda: HostValues(self.model),
             job.folder,
@@ -146,6 +150,7 @@ class Trainer:
         return "paused" if self.stop.pauses(self.state.epoch) else None
 
     def _epoch(self, events: EventWriter | None) -> End | None:
+        self._begin_phase()
         # The order matters. 1. Train, and read the scores. 2. Validate, which resets the metrics. 3. Decide, from the
         # scores of both. 4. Write the row, then the checkpoint: what is on the disk is never ahead of the decisions.
         started, first_step = time.perf_counter(), self.state.epoch_step
@@ -157,10 +162,10 @@ class Trainer:
         self.pace.wait_seconds += wait_seconds
         self.pace.train_seconds += trained_seconds
         learning_rate = float(tf.convert_to_tensor(self.model.optimizer.learning_rate))
-        if self.job.validation is not None:
+        if self._parts.validation is not None:
             # Best epoch, early stopping and plateau look at the weights that a user of this checkpoint would get.
             with self.job.timeline.spent("evaluate"), averaged_variables(self.model):
-                scores |= {f"val_{name}": value for name, value in self.job.validation.scores().items()}
+                scores |= {f"val_{name}": value for name, value in self._parts.validation.scores().items()}
         before = self.state
         examples = (before.epoch_step - first_step) * self.job.spec.training.batch_size
         seconds = before.seconds + time.perf_counter() - started - trained_seconds
@@ -181,6 +186,19 @@ class Trainer:
         self._record(row, events, is_best=self.state.best != before.best)
         return self._reason_to_end() if self.state.step < self.job.length.steps else None
 
+    def _begin_phase(self) -> None:
+        """Enter the phase of the current epoch, if there are phases and it is not the present one."""
+        phases, state = self.job.phases, self.state
+        if phases is None or phases.make is None or (index := phases.index_at(state.epoch)) == self._phase:
+            return
+        # A checkpoint inside a phase has the state of its optimizer; at its first step, that is made anew.
+        is_new = state.epoch_step == 0 and state.epoch == phases[index].first_epoch
+        phases.enter(index, is_new=is_new)
+        self._phase, self._parts = index, phases.make(index)
+        if is_new and (rate := phases.plateau_rate(index)) is not None:
+            self.state = replace(state, plateau=PlateauState(learning_rate=rate))
+        self.listener(Note("phase", phases.text(index)))
+
     def _train_epoch(self) -> tuple[dict[str, float], float]:
         """Train the current epoch from its current step until the epoch or the run ends.
 
@@ -196,7 +214,7 @@ class Trainer:
         order = epoch_order(
             self.job.train.examples, seed=self.job.spec.seed, epoch=self.state.epoch, shuffle=training.shuffle
         )
-        step_ranges = self.job.train.step_ranges(
+        step_ranges = self._parts.steps.feed.step_ranges(
             order, batch_size=training.batch_size, first_step=began_step, last_step=steps, epoch=self.state.epoch
         )
         while self.state.epoch_step < steps and not self._reason_to_end():
@@ -220,7 +238,7 @@ class Trainer:
         wanted = self.job.replicas.chiefs(self.pace.steps)
         # Every process has to run the same number of steps, so the chief's clock decides for all.
         with self.job.timeline.spent("train" if self.pace.traced else "compile"):
-            count = self.job.steps(step_range, self.state.epoch_step, wanted)
+            count = self._parts.steps(step_range, self.state.epoch_step, wanted)
         scores = read_scores(self.model)
         seconds = time.perf_counter() - called
         self.state = replace(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import gc
-import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -41,10 +41,10 @@ from dlrun.training.loop import TrainingTask
 from dlrun.training.predictor import Predictor
 from dlrun.training.progress.events import Listener, Note, silent
 from dlrun.training.progress.timeline import Timeline
-from dlrun.training.step.augment import Augment, augment_of
+from dlrun.training.step.augment import Augment, augment_of, augments
 from dlrun.training.step.cudnn import avoid_cudnn
 from dlrun.training.step.feed import Feed, class_weights, epoch_order
-from dlrun.training.step.frozen import FeatureModel
+from dlrun.training.step.frozen import as_they_are, choose_features
 from dlrun.training.step.jit import choose_jit
 from dlrun.training.step.parts import check_can_be_parted, check_penalties
 from dlrun.training.step.replicas import Replicas, make_replicas
@@ -52,6 +52,7 @@ from dlrun.training.step.shares import choose_shares
 from dlrun.training.step.steps import StepRunner
 from dlrun.training.transfer.features import AT_ONCE as FEATURES_AT_ONCE
 from dlrun.training.transfer.features import FrozenNetwork
+from dlrun.training.transfer.phases import PhaseParts, Phases
 
 # The objects that importing TensorFlow creates live as long as the process. Every garbage collection would traverse
 # them all again, which took a third of the CPU time of a short training; `clear_session` alone asks for several.
@@ -81,6 +82,7 @@ class TrainingSetup:
     timeline: Timeline
     replicas: Replicas
     features: Choice | None = None
+    phases: Phases | None = None
     listener: Listener = silent
     _evaluators: dict[str, Evaluator] = field(default_factory=dict)
 
@@ -132,8 +134,11 @@ class TrainingSetup:
 
     def choose_steps(self) -> ChosenSteps:
         """Return the training steps, compiled by XLA if the spec says so or if that was measured to be faster."""
-        training, feed = self.spec.training, self.training_feed()
-        model = self.compiled.model
+        training, model, phase = self.spec.training, self.compiled.model, None
+        if self.phases is not None:  # what is measured is the phase that takes longest
+            phase = self.phases.longest()
+            self.phases.enter(phase, is_new=True)
+        feed = self.training_feed(holds_features=self.holds_features(phase))
         plain = StepRunner(
             model, model.train_step, feed, batch_size=training.batch_size, jit=False, replicas=self.replicas
         )
@@ -158,7 +163,14 @@ class TrainingSetup:
         return replace(self.spec, training=self.spec.training.model_copy(update=chosen))
 
     def job(self, folder: RunFolder, steps: StepRunner) -> TrainingTask:
-        """Return what the training loop works on."""
+        """Return what the training loop works on.
+
+        Args:
+            folder: The run.
+            steps: The steps of `choose_steps`. Those of phases are compiled in the same way.
+        """
+        if self.phases is not None:
+            self.phases.make = partial(self._phase_parts, compiled_like=steps)
         return TrainingTask(
             spec=self.spec,
             compiled=self.compiled,
@@ -169,32 +181,69 @@ class TrainingSetup:
             length=self.length,
             folder=folder,
             timeline=self.timeline,
+            phases=self.phases,
         )
 
-    def training_feed(self) -> Feed:
+    def _phase_parts(self, index: int, *, compiled_like: StepRunner) -> PhaseParts:
+        """Return what computes the steps of a phase that the model is in."""
+        holds_features = self.holds_features(index)
+        feed = compiled_like.feed
+        if feed.holds_features != holds_features:
+            feed = self.training_feed(holds_features=holds_features)
+        has_validation = "validation" in self.dataset.splits
+        validation = self.evaluator("validation", holds_features=holds_features) if has_validation else None
+        return PhaseParts(compiled_like.again(feed), validation)
+
+    def holds_features(self, phase: int | None = None) -> bool:
+        """Return whether the examples of a phase are what the frozen network computes of them.
+
+        Args:
+            phase: The phase; None for the whole training, in which the network may learn in one of several phases.
+        """
+        phases = self.spec.phases()
+        meant = phases if phase is None else phases[phase : phase + 1]
+        return self.computes_features_once and all(each.trainable == "none" for each in meant)
+
+    def training_feed(self, *, holds_features: bool | None = None) -> Feed:
         """Return the training split, with the class weights and the augmentation of the spec.
 
-        Of a frozen network, it holds what the network computes of the images.
+        Args:
+            holds_features: Whether it holds what a frozen network computes of the images; None: if it never learns.
         """
         weights = class_weights(self.dataset.splits["train"], self.target, self.spec.training)
-        return self._feed("train", class_weight=weights, augment=augment_of(self.dataset, seed=self.spec.seed))
+        augment = augment_of(self.dataset, seed=self.spec.seed)
+        return self._feed("train", class_weight=weights, augment=augment, holds_features=holds_features)
 
-    def evaluator(self, split: str) -> Evaluator:
-        """Return the evaluator of a split, which is built once; class weights apply to training only."""
-        if split not in self._evaluators:
-            batch_size = self.spec.training.evaluation_batch_size
-            self._evaluators[split] = Evaluator(
-                self.compiled.model, self._feed(split), batch_size=batch_size, replicas=self.replicas
+    def evaluator(self, split: str, *, holds_features: bool | None = None) -> Evaluator:
+        """Return the evaluator of a split, which is built once; class weights apply to training only.
+
+        Args:
+            split: The name of the split.
+            holds_features: As for `training_feed`.
+        """
+        holds_features = self.holds_features() if holds_features is None else holds_features
+        key = f"{split} as features" if holds_features else split
+        if key not in self._evaluators:
+            batch_size, feed = (
+                self.spec.training.evaluation_batch_size,
+                self._feed(split, holds_features=holds_features),
             )
-        return self._evaluators[split]
+            self._evaluators[key] = Evaluator(self.compiled.model, feed, batch_size=batch_size, replicas=self.replicas)
+        return self._evaluators[key]
 
     def _feed(
-        self, split: str, *, class_weight: npt.NDArray[np.float32] | None = None, augment: Augment | None = None
+        self,
+        split: str,
+        *,
+        class_weight: npt.NDArray[np.float32] | None = None,
+        augment: Augment | None = None,
+        holds_features: bool | None = None,
     ) -> Feed:
-        examples, holds_features = self.dataset.splits[split], self.trains_on_features
+        examples = self.dataset.splits[split]
+        holds_features = self.holds_features() if holds_features is None else holds_features
         preprocess: Callable[[Any], Any] = self.preprocess
         if holds_features:
-            examples, preprocess = replace(examples, features=self.frozen_features(split)), _as_they_are
+            examples, preprocess = replace(examples, features=self.frozen_features(split)), as_they_are
         wanted, size = self.spec.training.feed, sum(array.nbytes for _, array in examples.arrays())
         copies = 1 if self.device.is_gpu else len(self.replicas.devices)
         resident = wanted == "device" or (wanted == "auto" and copies * size <= free_bytes(self.device) // 2)
@@ -214,7 +263,7 @@ class TrainingSetup:
             )
 
     @property
-    def trains_on_features(self) -> bool:
+    def computes_features_once(self) -> bool:
         """Whether the output of a frozen network is computed once, and only the head is trained on it."""
         return self.features is not None and self.features.value == "once"
 
@@ -226,20 +275,13 @@ class TrainingSetup:
         """
         premises = {**self.environment(), **versions(), "precision": self.compiled.precision.value}
         network = FrozenNetwork(self.preprocess, self.compiled.core, self.spec.model.frozen_layer(), premises)
-        stored, batch_size = self.dataset.splits[split].features, FEATURES_AT_ONCE
-        started = time.perf_counter()
-        with step_failures("training.batch_size", batch_size), self.timeline.spent("data"):
-            found = network.features(
-                stored,
-                fingerprint=f"{split} of {self.dataset.fingerprint}",
-                what=f"{self.spec.plain()['model'].get('backbone', 'model')}, {len(stored):,} examples of {split}",
+        with step_failures("training.batch_size", FEATURES_AT_ONCE), self.timeline.spent("data"):
+            return network.of_split(
+                self.dataset.splits[split].features,
+                split=split,
+                fingerprint=self.dataset.fingerprint,
+                listener=self.listener,
             )
-        for note in found.notes:
-            self.listener(Note("warning", note))
-        took = "kept by an earlier run" if found.is_reused else f"computed in {time.perf_counter() - started:.1f} s"
-        size = found.value.nbytes / 2**20
-        self.listener(Note("features", f"{len(stored):,} of {split}, {size:,.1f} MiB: {took}"))
-        return found.value
 
 
 def assemble(
@@ -309,13 +351,14 @@ def assemble(
     if file.trust.trains:
         for late in find_unreached(spec, steps_per_epoch=length.steps_per_epoch, steps=length.steps):
             listener(Note("warning", late))
-    features = _choose_features(spec, dataset, compiled, replicas=replicas)
+    features = choose_features(spec, compiled.model, augments=augments(dataset), replicas=replicas.count)
     choices = {"precision": compiled.precision, "cpu shares": compiled.shares, "features": features}
     for subject, choice in ((subject, choice) for subject, choice in choices.items() if choice is not None):
         listener(Note(subject, f"{choice.value}: {choice.reason}"))
     setup = TrainingSetup(
-        spec, device, dataset, target, preprocess, compiled, length, shares, timeline, replicas, features, listener
-    )
+        spec, device, dataset, target, preprocess, compiled, length, shares, timeline, replicas, features,
+        Phases(spec, compiled, length) if spec.training.phases is not None else None, listener,
+    )  # fmt: skip
     if not setup.is_exact:
         listener(Note("exact", "no: a GPU may round differently in each run; TF_DETERMINISTIC_OPS=1 prevents it"))
     return setup
@@ -326,26 +369,6 @@ def _choose_cudnn(compiled: Compiled, dataset: Dataset, listener: Listener) -> N
     sequences = (split.features for split in dataset.splits.values())
     if reason := avoid_cudnn(compiled.model, sequences, are_tokens=dataset.features.kind == "tokens"):
         listener(Note("cudnn", f"off: {reason}"))
-
-
-def _as_they_are(rows: Any) -> Any:
-    return rows
-
-
-def _choose_features(spec: Spec, dataset: Dataset, compiled: Compiled, *, replicas: Replicas) -> Choice | None:
-    """Choose whether to compute the output of a frozen network once; None if the model has no such part."""
-    if not spec.model.frozen_layer():
-        return None
-    reason = ""
-    if dataset.augmentation is not None and dataset.augmentation.changes:
-        reason = "augmentation changes the images in each epoch"
-    elif replicas.count > 1:
-        reason = f"{replicas.count} devices share each batch"
-    elif not isinstance(compiled.model, FeatureModel):
-        reason = "CPU shares compute the whole model"
-    if reason:
-        return Choice(value="in each step", reason=f"{reason}, so the frozen network computes them again")
-    return Choice(value="once", reason="the network is frozen: each epoch trains the head alone")
 
 
 def _check_updates(compiled: Compiled, length: TrainingLength) -> None:

@@ -130,7 +130,9 @@ def judge_epoch(state: TrainingState, spec: Spec, scores: Mapping[str, float]) -
     best = state.best.metric if state.best is not None and state.best.metric in scores else best_metric(spec.training)
     metric, value, larger = watched(best)
     state = judge_best(state, metric, value, larger_is_better=larger)
-    if rule := spec.training.early_stopping:
+    # In earlier phases it would end the training before what comes next has begun.
+    in_last_phase = state.epoch > spec.phases()[-1].first_epoch
+    if (rule := spec.training.early_stopping) and in_last_phase:
         metric, value, larger = watched(rule.metric)
         state = judge_early_stopping(state, rule, metric, value, larger_is_better=larger)
     if isinstance(spec.schedule, ReduceOnPlateau) and state.plateau is not None:

@@ -35,7 +35,7 @@ def test_the_head_learns_the_same_from_kept_features_as_through_the_network(
 
     kept = train(spec(tmp_path), runs_dir=tmp_path).record
     assert kept["features"]["value"] == "once"
-    monkeypatch.setattr(setup.TrainingSetup, "trains_on_features", False)
+    monkeypatch.setattr(setup.TrainingSetup, "computes_features_once", False)
     through = train(spec(tmp_path), runs_dir=tmp_path).record
     assert kept["weights_sha256"] == through["weights_sha256"]
     assert kept["result"] == through["result"]

@@ -28,7 +28,7 @@ def spec(**keys: Any) -> dict[str, Any]:
 
 
 def test_a_run_begins_with_what_another_ended_with_and_records_it(tmp_path: Path) -> None:
-    from dlrun.spec.initialize import Initialize
+    from dlrun.spec.transfer.initialize import Initialize
     from dlrun.training.transfer.parent import read_parent
     from dlrun.training.transfer.takeover import plan_takeover
 

@@ -84,7 +84,7 @@ def test_every_backbone_gets_exactly_what_its_preprocess_input_makes_of_pixels()
 def test_a_frozen_network_works_as_in_prediction_and_its_trained_layers_as_in_training() -> None:
     import keras
 
-    from dlrun.models.pretrained.backbone import set_trainable
+    from dlrun.models.parts.layer_selection import set_trainable
 
     model = Pretrained(backbone="mobilenet", alpha=0.25, weights="none", head_units=(6,), dropout=0.2)
     keras.utils.set_random_seed(0)

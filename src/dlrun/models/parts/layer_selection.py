@@ -6,8 +6,8 @@ The layers are those of Keras, in its order from input to output.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
@@ -15,9 +15,15 @@ from pydantic_core import PydanticCustomError
 from dlrun.component import FieldProblem, Path
 from dlrun.names import nearest
 
+if TYPE_CHECKING:
+    import keras
+
 FORMS = "none, all, top:N (the last N layers), from:LAYER, or a regular expression for whole names"
 
 _TOP, _FROM = "top:", "from:"
+
+_RATES = ("rate", "drop_path_rate")
+"""Attributes of the layers that drop values in training: Dropout, and StochasticDepth of ConvNeXt."""
 
 
 def _check_form(wanted: str) -> str:
@@ -86,3 +92,23 @@ def selection_problem(wanted: str, names: Sequence[str], *, path: Path, of: str)
     near = nearest(wanted, ("none", "all", *names))
     hint = f"to match a part of the name: .*{wanted}.*" if parts else f"did you mean {near!r}?" if near else ""
     return FieldProblem(path, f"no layer of {of} has a name that matches {wanted!r}", FORMS, hint)
+
+
+def set_trainable(layers: Sequence[keras.Layer], wanted: str | Collection[str]) -> None:
+    """Let the selected layers learn, and freeze the others.
+
+    A frozen layer works as in prediction: Keras' BatchNormalization uses its moving statistics, and nothing is dropped.
+    A layer that the model itself has frozen stays frozen.
+
+    Args:
+        layers: All layers, from input to output.
+        wanted: The selection, or the names of the selected layers.
+    """
+    selected = select_layers(wanted, [layer.name for layer in layers]) if isinstance(wanted, str) else wanted
+    for layer in layers:
+        own = vars(layer).setdefault("own_trainable", layer.trainable)
+        layer.trainable = own and layer.name in selected
+        for key in _RATES:
+            if hasattr(layer, key):
+                rate = vars(layer).setdefault(f"own_{key}", getattr(layer, key))
+                setattr(layer, key, rate if layer.name in selected else 0.0)

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dlrun.keras_table.backbones import BackboneEntry, Preprocessing
-from dlrun.models.parts.layer_selection import select_layers
 from dlrun.signature import PixelRange
 from dlrun.system.keras_internals import fresh_names
 
@@ -16,9 +15,6 @@ if TYPE_CHECKING:
 IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _CAFFE_MEAN = (123.68, 116.779, 103.939)
 """Statistics of ImageNet by channel, red first: of values from 0 to 1, and the mean of those from 0 to 255."""
-
-_RATES = ("rate", "drop_path_rate")
-"""Attributes of the layers that drop values in training: Dropout, and StochasticDepth of ConvNeXt."""
 
 
 def build_backbone(entry: BackboneEntry, shape: Sequence[int], arguments: Mapping[str, Any]) -> keras.Model:
@@ -107,21 +103,3 @@ def backbone_in(core: keras.Model) -> keras.Model:
 
     found: keras.Model = next(layer for layer in core.layers if isinstance(layer, keras.Model))
     return found
-
-
-def set_trainable(layers: Sequence[keras.Layer], wanted: str) -> None:
-    """Let the selected layers learn, and freeze the others.
-
-    A frozen layer works as in prediction: Keras' BatchNormalization uses its moving statistics, and nothing is dropped.
-
-    Args:
-        layers: All layers of the network, from input to output.
-        wanted: The selection; see `layer_selection`.
-    """
-    selected = set(select_layers(wanted, [layer.name for layer in layers]))
-    for layer in layers:
-        layer.trainable = layer.name in selected
-        for key in _RATES:
-            if hasattr(layer, key):
-                own = vars(layer).setdefault(f"own_{key}", getattr(layer, key))
-                setattr(layer, key, own if layer.trainable else 0.0)

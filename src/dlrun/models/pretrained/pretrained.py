@@ -12,8 +12,8 @@ from dlrun.keras_table.backbones import BackboneEntry, backbone_names, find_back
 from dlrun.models.head import head
 from dlrun.models.layers import Fraction, Hidden, Positive, features_input, flattened
 from dlrun.models.model import Model, models
-from dlrun.models.parts.layer_selection import LayerSelection, selection_problem
-from dlrun.models.pretrained.backbone import backbone_in, build_backbone, prepare_pixels, set_trainable
+from dlrun.models.parts.layer_selection import LayerSelection, selection_problem, set_trainable
+from dlrun.models.pretrained.backbone import backbone_in, build_backbone, prepare_pixels
 from dlrun.names import nearest
 from dlrun.signature import Features, Target
 
@@ -134,8 +134,8 @@ class Pretrained(Hidden, Model):
         return self.entry.layers
 
     def frozen_layer(self) -> str:
-        """Return the name of the layer whose output the head gets, if nothing before it learns."""
-        return POOLING if self.trainable == "none" else ""
+        """Return the name of the layer whose output the head gets."""
+        return POOLING
 
     def files(self) -> Mapping[str, str]:
         """Return the file with weights, if the user names one."""

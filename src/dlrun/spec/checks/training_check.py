@@ -6,13 +6,15 @@ strict, can still be evaluated.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from dlrun.component import FieldProblem, Path
 from dlrun.data import Source
+from dlrun.models.parts.layer_selection import selection_problem
 from dlrun.schedules import ReduceOnPlateau, Step
 from dlrun.signature import Description
 from dlrun.spec.decision import validation_problems
+from dlrun.spec.transfer.phases import Phase
 from dlrun.spec.types import Draft, Spec, Training
 
 
@@ -34,6 +36,7 @@ def training_problems(draft: Draft, description: Description | None) -> Iterator
         yield FieldProblem(("training", "steps"), what, "only one of them")
         return
     yield from _two_metrics(training)
+    yield from _phases(draft, training.phases or ())
     examples = None if description is None else description.examples.get("train")
     steps_per_epoch = training.steps_per_epoch(examples) if examples else None
     yield from _warmups(draft, training, steps_per_epoch)
@@ -64,6 +67,9 @@ def find_unreached(spec: Spec, *, steps_per_epoch: int, steps: int) -> Iterator[
         steps: Number of steps of the whole training.
     """
     schedule, epochs = spec.schedule, steps / steps_per_epoch
+    for number, phase in enumerate(spec.phases(), start=1):
+        if phase.first_epoch >= epochs:
+            yield f"phase {number} of training.phases never begins, because training ends after {epochs:.4g} epochs"
     if isinstance(schedule, Step) and schedule.every_epochs >= epochs:
         yield f"schedule.every_epochs is {schedule.every_epochs:g}, but training ends after {epochs:.4g} epochs"
     if isinstance(schedule, ReduceOnPlateau) and schedule.patience_epochs >= epochs:
@@ -73,6 +79,29 @@ def find_unreached(spec: Spec, *, steps_per_epoch: int, steps: int) -> Iterator[
     if late:
         listed = ", ".join(map(str, late))
         yield f"schedule.boundaries: step {listed} is never reached, because training ends after {steps:,} steps"
+
+
+def _phases(draft: Draft, phases: Sequence[Phase]) -> Iterator[FieldProblem]:
+    """Yield what contradicts the phases, and layers that the backbone does not have."""
+    path: Path = ("training", "phases")
+    if phases and draft.training is not None and draft.training.steps:
+        what = "phases are counted in epochs, but training.steps is set"
+        yield FieldProblem(("training", "steps"), what, "epochs", "--set training.steps=null")
+    if phases and getattr(draft.optimizer, "use_ema", False):
+        what = "use_ema does not work with phases, in which other weights learn"
+        yield FieldProblem(("optimizer", "use_ema"), what, "false, or no phases")
+    for index, phase in enumerate(phases):
+        if phase.epochs is None and index < len(phases) - 1:
+            yield FieldProblem((*path, index), f"phase {index + 1} has no epochs", "epochs, except in the last phase")
+        if draft.model is None or phase.trainable is None:
+            continue
+        names, place = draft.model.backbone_layer_names(), (*path, index, "trainable")
+        of = getattr(draft.model, "backbone", draft.model.type_name)
+        if names and (problem := selection_problem(phase.trainable, names, path=place, of=of)):
+            yield problem
+        if phase.trainable == "none" and phase.backbone_learning_rate is not None:
+            what = "backbone_learning_rate has no effect while no layer of the backbone learns"
+            yield FieldProblem((*path, index, "backbone_learning_rate"), what, "no such key in this phase")
 
 
 def _two_metrics(training: Training) -> Iterator[FieldProblem]:

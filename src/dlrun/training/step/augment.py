@@ -192,6 +192,11 @@ class Augment:
         return tf.where(inside, (self._low + self._high) / 2, images)
 
 
+def augments(dataset: Dataset) -> bool:
+    """Return whether the images of a dataset change in each epoch."""
+    return dataset.augmentation is not None and dataset.augmentation.changes
+
+
 def augment_of(dataset: Dataset, *, seed: int) -> Augment | None:
     """Return the augmentation of a dataset's images in training; None if there is none.
 

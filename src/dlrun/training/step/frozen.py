@@ -7,6 +7,9 @@ from typing import Any
 
 import keras
 
+from dlrun.runs.record import Choice
+from dlrun.spec.types import Spec
+
 
 class FeatureModel(keras.Model):  # type: ignore[misc, unused-ignore]  # Keras has no types
     """Applies `core`, or only what comes after one of its layers while `takes_features` is set.
@@ -52,3 +55,31 @@ def use_features(model: keras.Model, *, on: bool) -> None:
     """Set what the graphs take that are traced from now on: features in place of images, or images."""
     if isinstance(model, FeatureModel):
         model.takes_features = on
+
+
+def as_they_are(rows: Any) -> Any:
+    """Return features as they are, in place of the preprocessing of images."""
+    return rows
+
+
+def choose_features(spec: Spec, model: keras.Model, *, augments: bool, replicas: int) -> Choice | None:
+    """Choose whether to compute the output of a frozen network once; None if no phase freezes such a network.
+
+    Args:
+        spec: The spec.
+        model: The model to train.
+        augments: Whether the images change in each epoch.
+        replicas: The number of devices.
+    """
+    if not spec.model.frozen_layer() or not any(phase.trainable == "none" for phase in spec.phases()):
+        return None
+    reason = ""
+    if augments:
+        reason = "augmentation changes the images in each epoch"
+    elif replicas > 1:
+        reason = f"{replicas} devices share each batch"
+    elif not isinstance(model, FeatureModel):
+        reason = "CPU shares compute the whole model"
+    if reason:
+        return Choice(value="in each step", reason=f"{reason}, so the frozen network computes them again")
+    return Choice(value="once", reason="while the network is frozen, the head alone is trained on what it computes")

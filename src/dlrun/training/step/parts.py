@@ -49,6 +49,9 @@ def check_can_be_parted(spec: Spec, *, replicas: int, examples: int) -> None:
             f"the loss {spec.loss.type_name} is computed over a whole batch, but {replicas} devices share each batch"
         )
         raise UsageError(message, expected="a loss that is a mean over examples", hint="--set training.device=auto")
+    if training.phases is not None:
+        message = f"the spec has training.phases, but {replicas} devices share each batch"
+        raise UsageError(message, expected="a single device", hint="--set training.device=gpu:0, or cpu")
     if training.jit == "on":
         message = f"training.jit is on, but {replicas} devices share each batch"
         raise UsageError(message, expected="steps without XLA on several devices", hint="--set training.jit=auto")

@@ -52,6 +52,17 @@ class StepRunner:
         self._plain_whole = self._function(step, jit=False, small=True)
         self._jitted = self._function(step, jit=True)
 
+    def again(self, feed: Feed) -> StepRunner:
+        """Return training steps that are traced anew, for what the model has learn now, and compiled in the same way.
+
+        Args:
+            feed: The source of the batches.
+        """
+        steps = StepRunner(
+            self.model, self.model.train_step, feed, batch_size=self.batch_size, jit=False, replicas=self._replicas
+        )
+        return steps.with_jit() if self._jit else steps
+
     def with_jit(self) -> StepRunner:
         """Return the same steps, compiled by XLA."""
         steps = copy.copy(self)

@@ -7,6 +7,7 @@ same to the bit whether they are computed now or were kept by an earlier run.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -19,6 +20,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from dlrun.system.cache import Cache, Cached
+from dlrun.training.progress.events import WARNING, Listener, Note
 from dlrun.training.variables import weights_sha256
 
 AT_ONCE = 64
@@ -44,6 +46,25 @@ class FrozenNetwork:
     core: keras.Model
     layer: str
     premises: Mapping[str, str]
+
+    def of_split(self, stored: Array, *, split: str, fingerprint: str, listener: Listener) -> Array:
+        """Return the output for each example of a split, and say where it comes from.
+
+        Args:
+            stored: The examples.
+            split: The name of the split.
+            fingerprint: That of the whole dataset.
+            listener: Called with what is found.
+        """
+        started = time.perf_counter()
+        found = self.features(
+            stored, fingerprint=f"{split} of {fingerprint}", what=f"{len(stored):,} examples of {split}, {self.layer}"
+        )
+        for note in found.notes:
+            listener(Note(WARNING, note))
+        took = "kept by an earlier run" if found.is_reused else f"computed in {time.perf_counter() - started:.1f} s"
+        listener(Note("features", f"{len(stored):,} of {split}, {found.value.nbytes / 2**20:,.1f} MiB: {took}"))
+        return found.value
 
     def features(self, stored: Array, *, fingerprint: str, what: str) -> Cached[Array]:
         """Return the output for each example, from the cache if it is there.

@@ -12,7 +12,7 @@ from dlrun.data.interface import Interface
 from dlrun.errors import UsageError
 from dlrun.models import Model
 from dlrun.signature import Target
-from dlrun.spec.initialize import Initialize
+from dlrun.spec.transfer.initialize import Initialize
 from dlrun.system.keras_internals import all_layers
 from dlrun.training.transfer.parent import ParentRun
 

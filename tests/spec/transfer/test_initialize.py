@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from dlrun.errors import SpecError
-from dlrun.spec.initialize import Initialize
 from dlrun.spec.parse import parse_given, read_spec
+from dlrun.spec.transfer.initialize import Initialize
 
 SPEC = """\
 dataset: {type: builtin, name: digits}
