@@ -103,6 +103,10 @@ model:
     - Dense: {units: 2}
 """
     + CLASSES,
+    "pretrained": "dataset: {type: images, path: DATA/cifar10_images, size: [32, 32], validation: 0.1}\n"
+    "model: {type: pretrained, backbone: mobilenet, alpha: 0.25, weights: none, head_units: [16]}\n" + CLASSES,
+    "pretrained_caffe": "dataset: {type: images, path: DATA/cifar10_images, size: [32, 32], channels: 1}\n"
+    "model: {type: pretrained, backbone: vgg16, weights: none}\n" + CLASSES,
     "images": "dataset: {type: images, path: DATA/cifar10_images, size: [24, 24], validation: 0.1}\n"
     "model: {type: cnn, blocks: [{filters: 16, kernel_size: 3, pool_size: 2}]}\n" + CLASSES,
 }

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from dlrun.experiment.train import train
+from dlrun.exporting.export import export
 
 pytestmark = pytest.mark.tensorflow
 
@@ -39,6 +40,8 @@ def test_the_head_learns_the_same_from_kept_features_as_through_the_network(
     through = train(spec(tmp_path), runs_dir=tmp_path).record
     assert kept["weights_sha256"] == through["weights_sha256"]
     assert kept["result"] == through["result"]
+    # What goes in raw comes out raw: the file has the preprocessing of pixels, and is compared with the original.
+    export(kept["id"], to="keras", output=tmp_path / "model.keras", runs_dir=tmp_path)
 
 
 @pytest.mark.soak
