@@ -65,11 +65,12 @@ GOOD: Mapping[str, dict[str, Any]] = {
 }
 
 BAD: tuple[tuple[str, dict[str, Any], str], ...] = (
-    ("libraries", {"missing": ["libcudnn.so.9"]}, "missing: libcudnn.so.9"),
+    ("libraries", {"missing": ["libcudnn.so.9"], "gpus": []}, "missing: libcudnn.so.9"),
+    ("libraries", {"missing": ["libnccl.so.2"], "gpus": ["a", "b"]}, "missing: libnccl.so.2"),
     ("libraries", {"gpus": []}, "TensorFlow sees no GPU"),
     ("libraries", {"driver": ""}, "no NVIDIA driver"),
     ("growth", {"code": 1, "second": "CUDA_ERROR_OUT_OF_MEMORY"}, "cannot use the device: CUDA_ERROR_OUT_OF_MEMORY"),
-    ("growth", {"used": 80000}, "two small processes hold 80,000 of 81,920 MiB"),
+    ("growth", {"used": 80000}, "hardly any memory holds 80,000 of 81,920 MiB"),
     ("growth", {"second": "2.5"}, "computed 2.5 instead of 1.5"),
     ("auto", {"precision": "float32"}, "capability (8, 0) has bfloat16"),
     ("auto", {"capability": None}, "does not tell the compute capability"),
@@ -143,6 +144,12 @@ def test_a_check_that_does_not_apply_says_why(tmp_path: Path) -> None:
 def test_without_the_extra_onnx_the_export_does_not_apply(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     assert "needs onnx" in BY_KEY["export"].hindrance(CheckPlace("gpu", 1, tmp_path))
+
+
+def test_one_gpu_works_without_nccl(tmp_path: Path) -> None:
+    line = line_of(BY_KEY["libraries"], {**GOOD["libraries"], "missing": ["libnccl.so.2"]}, tmp_path)
+    assert "| ok |" in line
+    assert "not needed: libnccl.so.2" in line
 
 
 def test_on_a_cpu_float16_and_the_libraries_do_not_count(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ _LIBRARIES = (
     "libcuda.so.1", "libcudart.so.12", "libcublas.so.12", "libcublasLt.so.12", "libcufft.so.11", "libcusolver.so.11",
     "libcusparse.so.12", "libcudnn.so.9", "libnccl.so.2",
 )  # fmt: skip
-"""What TensorFlow 2.21 loads; without one of them, other than the last, it sees no GPU."""
+"""What TensorFlow 2.21 loads; without one of them it sees no GPU. Only several GPUs need the last one."""
 _DRIVER = Path("/proc/driver/nvidia/version")
 _LARGEST_SHARE = 0.5
 """The largest fraction of a GPU's memory that a process may hold that needs hardly any."""
@@ -62,12 +62,14 @@ def judge_libraries(found: Found) -> CheckVerdict:
     problems = []
     if not found["driver"]:
         problems.append("there is no NVIDIA driver")
-    if missing:
+    needed = not found["gpus"] or (len(found["gpus"]) > 1 and _LIBRARIES[-1] in missing)
+    if missing and needed:
         problems.append(f"missing: {missing} (pip install 'dlrun[gpu]')")
     if not found["gpus"]:
         problems.append("TensorFlow sees no GPU")
     seen = f"{', '.join(found['gpus'])}; driver {found['driver']}, CUDA {found['cuda']}, cuDNN {found['cudnn']}"
-    return CheckVerdict.of(problems, f"{seen}; TensorFlow {found['tensorflow']}, built for {found['built']}")
+    text = f"{seen}; TensorFlow {found['tensorflow']}, built for {found['built']}"
+    return CheckVerdict.of(problems, f"{text}; not found, and not needed: {missing}" if missing else text)
 
 
 def measure_growth(place: CheckPlace) -> Found:
@@ -76,6 +78,7 @@ def measure_growth(place: CheckPlace) -> Found:
 
     from dlrun.training.devices.device import choose_device
 
+    before, _ = _memory() if not place.is_rehearsal else (0, 0)
     device = choose_device(place.device)
     total = float(tf.reduce_sum(tf.matmul(tf.ones((512, 512)), tf.ones((512, 512)))))
     done = subprocess.run(  # noqa: S603  this interpreter, without a shell
@@ -91,7 +94,7 @@ def measure_growth(place: CheckPlace) -> Found:
         "first": total,
         "second": lines[-1] if lines else "nothing",
         "code": done.returncode,
-        "used": used,
+        "used": max(0, used - before),  # others may use this GPU too
         "whole": whole,
     }
 
@@ -105,7 +108,7 @@ def judge_growth(found: Found) -> CheckVerdict:
         problems.append(f"a second process computed {found['second']} instead of {found['first']}")
     used, whole = found["used"], found["whole"]
     if whole and used > _LARGEST_SHARE * whole:
-        problems.append(f"two small processes hold {used:,} of {whole:,} MiB")
+        problems.append(f"a process that needs hardly any memory holds {used:,} of {whole:,} MiB")
     held = f"{used:,} of {whole:,} MiB held" if whole else "memory not measured"
     return CheckVerdict.of(problems, f"a second process computes on the same device; {held}")
 
