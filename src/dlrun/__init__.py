@@ -28,7 +28,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dlrun.batching.ensemble import ensemble
+    from dlrun.benchmark.batch_size import SizeFound, find_batch_size
     from dlrun.benchmark.bench import Benchmark, bench
+    from dlrun.benchmark.learning_rate import RateFound, find_learning_rate
     from dlrun.errors import (
         CheckpointError,
         DataError,
@@ -71,7 +73,9 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "batching.ensemble": ("ensemble",),
+    "benchmark.batch_size": ("SizeFound", "find_batch_size"),
     "benchmark.bench": ("bench", "Benchmark"),
+    "benchmark.learning_rate": ("RateFound", "find_learning_rate"),
     "errors": (
         "CheckpointError",
         "DataError",
@@ -132,11 +136,13 @@ __all__ = [
     "Listener",
     "Note",
     "Predictions",
+    "RateFound",
     "Reproduction",
     "RunCreated",
     "RunError",
     "RunFolder",
     "RunSummary",
+    "SizeFound",
     "SpecError",
     "StepsDone",
     "TimeSpent",
@@ -152,6 +158,8 @@ __all__ = [
     "evaluate",
     "explain",
     "export",
+    "find_batch_size",
+    "find_learning_rate",
     "list_runs",
     "plan",
     "predict",

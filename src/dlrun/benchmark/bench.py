@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-from dlrun.errors import DataError, UsageError
+from dlrun.benchmark.process import measured_by
+from dlrun.errors import UsageError
 from dlrun.spec.parse import override_list, read_config
-from dlrun.system.interpreter import answer_pipe, python_command, python_environment
 from dlrun.training.progress.events import Listener, Note, silent
 
+MEASURE = "dlrun.benchmark.measure"
 _PRECISIONS = ("float32", "bfloat16", "float16")
 
 
@@ -117,37 +116,12 @@ def bench(
         candidate = Candidate(batch_size, precision, jit)
         listener(Note("measuring", f"batch {batch_size}, {precision}, jit {jit}"))
         chosen = (*overrides, *candidate.overrides, f"training.batch_size={batch_size}")
-        found = _measure(config, chosen, trust_plugins=trust_plugins)
+        found = measured_by(MEASURE, config, overrides=chosen, trust_plugins=trust_plugins)
         device = found.get("device", device)
         candidates.append(_complete(candidate, found))
     done = [candidate for candidate in candidates if candidate.examples_per_second]
     winner = max(done, key=lambda candidate: candidate.examples_per_second or 0, default=None)
     return Benchmark(device, training.batch_size, tuple(candidates), winner)
-
-
-def _measure(
-    config: str | Path | Mapping[str, Any], overrides: tuple[str, ...], *, trust_plugins: bool = False
-) -> dict[str, Any]:
-    given = dict(config) if isinstance(config, Mapping) else str(config)
-    asked = json.dumps({"config": given, "overrides": overrides, "trust_plugins": trust_plugins}, default=str)
-    with answer_pipe() as answer:
-        done = subprocess.run(  # noqa: S603  dlrun itself, without a shell
-            python_command("-m", "dlrun.benchmark.measure", answer.argument),
-            env=python_environment(),
-            input=asked,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            pass_fds=answer.inherited,
-        )
-        found = answer.read()
-    if done.returncode or not isinstance(found, dict):
-        last = (done.stderr.strip().splitlines() or ["it wrote nothing"])[-1]
-        return {"error": f"ended with exit code {done.returncode}: {last}"}
-    if "data_error" in found:  # no other precision will find the data
-        raise DataError(**found["data_error"])
-    return found
 
 
 def _complete(candidate: Candidate, found: dict[str, Any]) -> Candidate:

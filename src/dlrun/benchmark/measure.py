@@ -15,7 +15,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from dlrun.errors import DataError, DlrunError
+from dlrun.benchmark.process import answer_of
+from dlrun.errors import DlrunError
 from dlrun.spec.parse import read_config
 from dlrun.system.interpreter import answer, taken_over
 from dlrun.training.failures import step_failures
@@ -86,10 +87,8 @@ def main() -> None:
     asked = json.load(sys.stdin)
     try:
         found = measure(asked["config"], tuple(asked["overrides"]), trust_plugins=asked.get("trust_plugins", False))
-    except DataError as error:
-        found = {"data_error": {"what": error.what, "expected": error.expected, "hint": error.hint}}
     except DlrunError as error:
-        found = {"error": error.what}
+        found = answer_of(error)
     answer(pipe, found)
 
 

@@ -51,6 +51,16 @@ class _Scale(NamedTuple):
         return self.low * (1 - place) + self.high * place
 
 
+class Axis(NamedTuple):
+    """The horizontal axis of curves."""
+
+    name: str = "epoch"
+    is_logarithmic: bool = False
+
+
+_EPOCHS = Axis()
+
+
 def draw_curves(
     curves: Mapping[str, Curve],
     *,
@@ -58,6 +68,7 @@ def draw_curves(
     width: int = WIDTH,
     height: int = HEIGHT,
     columns: int | None = None,
+    axis: Axis = _EPOCHS,
 ) -> list[str]:
     """Draw all curves in one frame, with name and last value at the end of each curve.
 
@@ -67,6 +78,7 @@ def draw_curves(
         width: The width of the frame in characters, without labels; with `columns` it may become smaller.
         height: The height of the frame in lines, without the epoch axis.
         columns: The width of the terminal; None: lines may have any width.
+        axis: The horizontal axis.
 
     Returns:
         The lines; none if there is nothing to draw.
@@ -76,8 +88,8 @@ def draw_curves(
         return []
     low, high = min(finite), max(finite)
     scale = _Scale(low, high, low > 0 and high / low >= _FACTOR_FOR_LOGARITHM)
-    epochs = [epoch for curve in curves.values() for epoch, _ in curve]
-    span = _Scale(min(epochs), max(epochs), is_logarithmic=False)
+    points = [point for curve in curves.values() for point, _ in curve]
+    span = _Scale(min(points), max(points), axis.is_logarithmic)
     labels = [f"{printable_cell(name)[:_LONGEST_LABEL]} {format_score(_last(curve))}" for name, curve in curves.items()]
     if columns is not None:
         width, labels = _shares(columns - _MARGIN - _SAMPLE_CELLS - 3, width, labels)
@@ -93,7 +105,7 @@ def draw_curves(
             sample = _sample(number) if braille else _MARKS[number % len(_MARKS)]
             row = height - 1 - round(scale.place(last) * (height - 1))
             ends.append((row, f"{sample} {labels[number]}"))
-    return [*_frame(cells, scale, ends, braille=braille), _below(span, scale, width)]
+    return [*_frame(cells, scale, ends, braille=braille), _below(axis, span, scale, width)]
 
 
 def learning_curve(
@@ -205,6 +217,6 @@ def _frame(cells: list[list[str]], scale: _Scale, ends: list[tuple[int, str]], *
     return lines
 
 
-def _below(span: _Scale, scale: _Scale, width: int) -> str:
-    right = f"epoch {span.high:g}" + (", logarithmic" if scale.is_logarithmic else "")
-    return f"{'':>13}{span.low:g}{right:>{width - 1}}"
+def _below(axis: Axis, span: _Scale, scale: _Scale, width: int) -> str:
+    right = f"{axis.name} {span.high:g}" + (", logarithmic" if scale.is_logarithmic else "")
+    return f"{'':>13}{span.low:g}{right:>{max(1, width - len(f'{span.low:g}'))}}"

@@ -38,14 +38,18 @@ def packages_text() -> str:
 
 def machine() -> dict[str, Any]:
     """Return the platform, the CPU model, the number of cores (all, and usable ones) and the memory in GiB."""
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return {
         "platform": platform.platform(),
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
         "usable_cores": usable_cores(),
-        "memory_gib": round(memory / 2**30, 1),
+        "memory_gib": round(memory_bytes() / 2**30, 1),
     }
+
+
+def memory_bytes() -> int:
+    """Return the size of the machine's memory."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def usable_cores() -> int:
