@@ -97,7 +97,8 @@ def test_no_module_imports_a_higher_layer(path: Path) -> None:
 def test_heavy_and_terminal_libraries_are_imported_only_where_they_belong(path: Path) -> None:
     top = {name.split(".")[0] for name in imports(path, top_only=True)}
     in_training = part(path) == "training" and path.stem not in WITHOUT_TENSORFLOW_IN_TRAINING
-    in_training |= path == SOURCE / "benchmark" / "measure.py"  # the program of a process of its own
+    # The programs of processes of their own
+    in_training |= path in (SOURCE / "benchmark" / "measure.py", SOURCE / "benchmark" / "rate_sweep.py")
     assert in_training or not top & HEAVY
     everywhere = {name.split(".")[0] for name in imports(path, top_only=False)}
     assert part(path) == "cli" or not everywhere & ONLY_IN_CLI

@@ -26,7 +26,7 @@ class Optimizer(Component, abc.ABC):
         default=0.001,
         gt=0,
         allow_inf_nan=False,
-        description="Learning rate, above 0. With a schedule: its highest value.",
+        description="Learning rate, above 0. With a schedule: its highest value. auto: found at the start of a run.",
     )
 
     def decay_schedule(self) -> Schedule | None:

@@ -32,13 +32,13 @@ def test_every_precision_is_measured_with_and_without_xla_and_the_fastest_is_sel
 ) -> None:
     speeds = {("float32", "off"): 4.0, ("float32", "on"): 3.0, ("bfloat16", "off"): 1.0, ("bfloat16", "on"): 2.0}
 
-    def measured(_: Path, overrides: tuple[str, ...], *, trust_plugins: bool) -> dict[str, Any]:
+    def measured(_module: str, _config: Path, *, overrides: tuple[str, ...], trust_plugins: bool) -> dict[str, Any]:
         assert not trust_plugins
         said = dict(override.removeprefix("training.").split("=") for override in overrides)
         seconds = speeds[said["precision"], said["jit"]]
         return {"device": "cpu", "seconds_per_step": seconds, "compile_seconds": 1.0, "peak_bytes": 1 << 21}
 
-    monkeypatch.setattr(benching, "_measure", measured)
+    monkeypatch.setattr(benching, "measured_by", measured)
     (tmp_path / "x.yaml").write_text(TEXT)
     app(["bench", str(tmp_path / "x.yaml"), "--json", "--set", "training.device=cpu"], standalone_mode=False)
     said = json.loads(capsys.readouterr().out)

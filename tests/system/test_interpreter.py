@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from dlrun.batching.backends.local import crew_started
-from dlrun.benchmark import bench as benching
+from dlrun.benchmark.bench import MEASURE
+from dlrun.benchmark.process import measured_by
 from dlrun.experiment import report as reporting
 from dlrun.exporting.child import run_child
 from dlrun.launch import workers
@@ -73,7 +74,7 @@ def launched() -> None:
 
 STARTS: dict[str, Callable[[], object]] = {
     "report": drawn_beside,
-    "bench": lambda: benching._measure(Path("x.yaml"), ()),
+    "bench": lambda: measured_by(MEASURE, Path("x.yaml"), overrides=()),
     "batch": batched,
     "launch": launched,
     "export": lambda: run_child(["-m", "dlrun.exporting.tflite.converter", "x"], folder=Path(), what="it"),
@@ -139,7 +140,7 @@ def test_the_output_of_a_library_is_not_an_answer(
     monkeypatch.delitem(sys.modules, "matplotlib.figure", raising=False)
     noise = "echo '{\"error\": \"printed\"'; echo '[1'; printf 'no end'"
     stub(f"""{noise}; echo '{{"error": "answered"}}' > /dev/fd/$4; {noise}""")
-    assert benching._measure(Path("x.yaml"), ()) == {"error": "answered"}
+    assert measured_by(MEASURE, Path("x.yaml"), overrides=()) == {"error": "answered"}
     stub(f"{noise}; echo '\"answered\"' > /dev/fd/$4; {noise}")
     said: list[Any] = []
     folder = made(tmp_path / "runs", Target("classes", 3), None)
@@ -157,7 +158,7 @@ def test_a_child_without_a_valid_answer_is_a_one_line_error(
 ) -> None:
     monkeypatch.delitem(sys.modules, "matplotlib.figure", raising=False)
     stub(f"printf '{answer}' > /dev/fd/$4; echo oops >&2; exit 3")
-    assert benching._measure(Path("x.yaml"), ()) == {"error": "ended with exit code 3: oops"}
+    assert measured_by(MEASURE, Path("x.yaml"), overrides=()) == {"error": "ended with exit code 3: oops"}
     said: list[Any] = []
     folder = made(tmp_path / "runs", Target("classes", 3), None)
     with reporting.reporting(folder, said.append, wanted=True, timeline=Timeline()):

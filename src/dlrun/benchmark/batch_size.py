@@ -185,4 +185,3 @@ def scaled_rate(spec: Spec, batch_size: int) -> tuple[float, str]:
     found = rounded(rate * (ratio if is_linear else math.sqrt(ratio)))
     rule = "in proportion to the batch" if is_linear else "with the square root of the batch"
     return found, f"from {rate:g}, {rule}, as for {name}"
-

@@ -17,10 +17,15 @@ LOWEST, HIGHEST = 1e-7, 10.0
 STEPS = 100
 DIVERGED = 4.0
 """A range test ends when the smoothed loss is so many times the smallest one."""
-_FEWEST_STEPS = 10
+_FEWEST_STEPS = 8
 """A shorter fall is noise."""
+_SKIPPED = 10
+"""The first means are of few losses, and noisy."""
 _LEAST_FALL = 0.03
 """A fall by a smaller part of the first loss is noise."""
+_FLAT = 0.1
+"""The part of a fall at each of its ends that does not count."""
+_PART = 1 / 3
 _LARGEST_SPREAD = 10.0
 _DIGITS = 2
 
@@ -60,8 +65,8 @@ class Valley:
 
     @property
     def middle(self) -> int:
-        """The step in the middle, whose learning rate is the suggestion."""
-        return (self.start + self.end) // 2
+        """The step whose learning rate is the suggestion."""
+        return self.start + round((self.end - self.start) * _PART)
 
     @property
     def is_clear(self) -> bool:
@@ -70,18 +75,27 @@ class Valley:
 
 
 def longest_valley(losses: Sequence[float]) -> Valley:
-    """Return the span of the longest falling subsequence of smoothed losses; of equally long ones, the first."""
+    """Return the span of the longest falling subsequence of smoothed losses, without its flat ends.
+
+    Noise lets a flat loss fall a little over many steps. So the valley starts after the last step, and ends with the
+    first one, whose loss is within a tenth of the whole fall from that of its end.
+
+    Args:
+        losses: At least one loss.
+    """
     length, before = [1] * len(losses), [-1] * len(losses)
     for end in range(len(losses)):
         for start in range(end):
             if losses[end] < losses[start] and length[start] >= length[end]:
                 length[end], before[end] = length[start] + 1, start
-    end = max(range(len(losses)), key=lambda step: length[step])
-    start = end
-    while before[start] >= 0:
-        start = before[start]
-    scale = abs(losses[start]) or 1.0
-    return Valley(start, end, (losses[start] - losses[end]) / scale)
+    steps = [max(range(len(losses)), key=lambda step: length[step])]
+    while before[steps[0]] >= 0:
+        steps.insert(0, before[steps[0]])
+    high, low = losses[steps[0]], losses[steps[-1]]
+    margin = _FLAT * (high - low)
+    start = max(step for step in steps if losses[step] >= high - margin)
+    end = min(step for step in steps if losses[step] <= low + margin)
+    return Valley(start, max(start, end), (high - low) / (abs(high) or 1.0))
 
 
 @dataclass(frozen=True)
@@ -103,10 +117,11 @@ class RangeTest:
 
     def suggestion(self) -> float | None:
         """Return the learning rate in the middle of its valley; None if there is no clear one."""
-        if len(self.losses) < _FEWEST_STEPS:
+        means = smoothed(self.losses)[_SKIPPED:]
+        if len(means) < _FEWEST_STEPS:
             return None
-        valley = longest_valley(smoothed(self.losses))
-        return rates()[valley.middle] if valley.is_clear else None
+        valley = longest_valley(means)
+        return rates()[_SKIPPED + valley.middle] if valley.is_clear else None
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from dlrun.cli.evaluate import evaluate
 from dlrun.cli.explain import explain
 from dlrun.cli.export import export
 from dlrun.cli.failures import system_error
+from dlrun.cli.find import find
 from dlrun.cli.predict import predict
 from dlrun.cli.report import report
 from dlrun.cli.runs import runs

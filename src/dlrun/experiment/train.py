@@ -7,6 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dlrun.benchmark.at_start import measured
 from dlrun.errors import Paused, UsageError
 from dlrun.experiment.decision import decide
 from dlrun.experiment.fold import keep_fold_predictions
@@ -117,6 +118,7 @@ def train_file(
         )
     check_start(file, runs_dir)
     prepare_tracker(file, wanted=cluster.is_chief)
+    file = measured(file, listener, cluster=cluster)
     folder = new_folder(file, runs_dir, cluster=cluster)
     timeline = timeline or Timeline()
     with open_session(folder, listener=listener, timeline=timeline, cluster=cluster, trial=trial) as session:

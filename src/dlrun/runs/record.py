@@ -290,11 +290,13 @@ class ConfigRecord(_Group):
         files: The sha256 of the config and of each file that it is based on, by absolute path; the config is the first.
         variables: The values of its variables.
         environment: The values of the variables of the environment that it used.
+        measured: What was chosen for each key that is `auto`, and why, such as that of `training.batch_size`.
     """
 
     files: dict[str, str] = {}
     variables: dict[str, str | int | float | bool | None] = {}
     environment: dict[str, str] = {}
+    measured: dict[str, Choice] = {}
 
 
 class RunRecord(_Group):

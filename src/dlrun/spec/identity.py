@@ -25,6 +25,7 @@ from dlrun.runs.provenance import machine as provenance
 from dlrun.runs.provenance.repository import git_diff, git_state
 from dlrun.runs.record import IdentityRecord
 from dlrun.spec.added_keys import ADDED_KEYS, without_added
+from dlrun.spec.measured import as_asked
 from dlrun.spec.parse import SpecFile
 from dlrun.spec.types import Spec
 
@@ -72,7 +73,7 @@ def identify_apart_from_fold(file: SpecFile, identity: IdentityRecord) -> str:
 
 
 def _of_spec(spec: Spec) -> str:
-    plain = spec.plain()
+    plain = as_asked(spec.plain(), spec.measured)
     sections = {name: without_added(name, plain[name]) for name in ADDED_KEYS}
     for key in spec.dataset.place_keys:
         sections["dataset"].pop(key, None)

@@ -18,6 +18,7 @@ from dlrun.data.division.folds import Folds, FoldsError
 from dlrun.errors import MOST_SHOWN, DataError, Problem, SpecError, encodable
 from dlrun.models import Model
 from dlrun.plugins import find_plugin, load_plugin
+from dlrun.runs.record import Choice
 from dlrun.signature import Description
 from dlrun.spec.added_keys import complete_stored
 from dlrun.spec.checks.check import find_problems
@@ -25,6 +26,7 @@ from dlrun.spec.checks.search.fit import search_problems
 from dlrun.spec.checks.search.parse import parse_search
 from dlrun.spec.decision import DecisionRule
 from dlrun.spec.folds import as_of_section, division_problem, first_fold, parse_folds, twice_problems
+from dlrun.spec.measured import take_measured
 from dlrun.spec.search.section import SearchSection
 from dlrun.spec.sections import METRICS, OPTIONAL, SECTIONS, parse_component, parse_section
 from dlrun.spec.transfer.initialize import Initialize
@@ -77,6 +79,7 @@ class SpecFile:
         text: The spec as YAML, if it does not come from the file `path`.
         files: The files that it was made from: `path`, and its bases.
         variables: The values of its variables, and of those of the environment that it used.
+        choices: What was chosen for keys that are `auto`, once it is measured.
     """
 
     spec: Spec
@@ -88,6 +91,7 @@ class SpecFile:
     text: str | None = None
     files: tuple[ConfigFile, ...] = ()
     variables: Resolution = field(default_factory=Resolution)
+    choices: Mapping[str, Choice] = field(default_factory=dict)
 
     def first_fold(self) -> SpecFile:
         """Return the spec of its first fold; itself if it has no folds."""
@@ -196,6 +200,7 @@ def _check(composition: Composition, path: Path, trust: Trust, overrides: tuple[
     if not isinstance(document.value, dict):
         what = f"the spec is {shown(document.plain())}"
         raise SpecError([*problems, document.place.problem(what, expected="a group of keys")])
+    measured = () if trust.is_stored else tuple(take_measured(document))
     files = tuple(composition.files)
     parser = _SpecParser(document, path, files)
     spec = parser.spec(trust)
@@ -204,6 +209,7 @@ def _check(composition: Composition, path: Path, trust: Trust, overrides: tuple[
     if parser.data_error is not None:
         raise parser.data_error
     notes = tuple(parser.notes)
+    spec = replace(spec, measured=measured)
     return SpecFile(spec, document, path, trust, parser.tracking_refused, notes, files=files, variables=variables)
 
 

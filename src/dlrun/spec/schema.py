@@ -7,9 +7,11 @@ from typing import Any
 from dlrun.component import Component, Fields
 from dlrun.data.division.folds import MOST_FOLDS, Folds
 from dlrun.metrics.metric import metrics
+from dlrun.optimizers import Optimizer
 from dlrun.registry import Registry
 from dlrun.spec.checks.search.schema import search_schema
 from dlrun.spec.decision import DecisionRule
+from dlrun.spec.measured import AUTO
 from dlrun.spec.sections import OPTIONAL, SECTIONS
 from dlrun.spec.sharing.schema import SHARED_KEYS, required_without_base, with_variables
 from dlrun.spec.transfer.initialize import Initialize
@@ -56,6 +58,7 @@ def json_schema() -> Schema:
             {"type": "null"},
         ],
     }
+    properties["training"]["properties"]["batch_size"] = _or_auto(properties["training"]["properties"]["batch_size"])
     rule = _without_definitions(DecisionRule.model_json_schema(), definitions)
     properties["decision"] = {"anyOf": [rule, {"type": "null"}]}
     start = _without_definitions(Initialize.model_json_schema(), definitions)
@@ -99,9 +102,17 @@ def _any_of(registry: Registry[Any], definitions: Schema, *, is_whole: bool = Fa
 def _component_schema(component: type[Component], name: str, definitions: Schema, *, is_whole: bool) -> Schema:
     schema = _without_definitions(component.model_json_schema(), definitions)
     schema["properties"] = {"type": {"const": name}, **schema.get("properties", {})}
+    if issubclass(component, Optimizer):
+        schema["properties"]["learning_rate"] = _or_auto(schema["properties"]["learning_rate"])
     if not is_whole:
         schema.pop("required", None)  # required_without_base asks for them
     return schema
+
+
+def _or_auto(schema: Schema) -> Schema:
+    """Return the schema of a number that can also be measured at the start of a run."""
+    notes = {key: value for key, value in schema.items() if key in ("title", "description", "default")}
+    return {"anyOf": [{key: value for key, value in schema.items() if key not in notes}, {"const": AUTO}], **notes}
 
 
 def _without_definitions(schema: Schema, definitions: Schema) -> Schema:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from dlrun.component import Fields
+from dlrun.component import Fields, Path
 from dlrun.data import Source
 from dlrun.data.division.folds import Folds
 from dlrun.losses import Loss
@@ -46,7 +46,9 @@ class EarlyStopping(Fields):
 class Training(Fields):
     """Options of the training."""
 
-    batch_size: int = Field(default=32, ge=1, description="Number of examples in a training step.")
+    batch_size: int = Field(
+        default=32, ge=1, description="Number of examples in a training step; `auto` measures it at the start of a run."
+    )
     evaluation_batch_size: int = Field(
         default=256, ge=1, description="Number of examples in a step of validation and evaluation."
     )
@@ -184,6 +186,10 @@ class Spec:
     """A checked spec with every default filled in.
 
     The section `search` is not part of what is trained: it is neither in `plain` nor in the identity of a run.
+
+    Args:
+        measured: The keys that are `auto` in the config. Until they are measured, at the start of a run, their defaults
+            stand for them.
     """
 
     name: str
@@ -202,6 +208,7 @@ class Spec:
     decision: DecisionRule | None = None
     search: SearchSection | None = None
     initialize: Initialize | None = None
+    measured: tuple[Path, ...] = ()
 
     def draft(self) -> Draft:
         """Return the spec as a draft in which every part is valid."""

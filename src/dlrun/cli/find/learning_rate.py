@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,7 @@ from dlrun.cli.options import AsJson, Config, Overrides, TrustPlugins
 if TYPE_CHECKING:
     from dlrun.benchmark.learning_rate import RateFound
 
+_FIRST, _TALLEST = 5, 1.3
 _Seeds = Annotated[int, typer.Option(min=1, max=20, help="Range tests, each with other weights and another order.")]
 _Plot = Annotated[
     Path | None,
@@ -63,11 +65,17 @@ def learning_rate(
         tell(f"{config} stays as it is")
 
 
+def _in_view(curve: Sequence[tuple[float, float]]) -> list[tuple[float, float | None]]:
+    """Return a curve without its rise at the end, which would press the rest flat."""
+    highest = _TALLEST * max(abs(loss) for _, loss in curve[:_FIRST])
+    return [(rate, loss if loss <= highest else None) for rate, loss in curve]
+
+
 def _show(found: RateFound) -> None:
     from dlrun.cli.display.curve import Axis, draw_curves, takes_braille
     from dlrun.cli.display.terminal import width_of, wrapped_message
 
-    curves = {f"seed {test.seed}": test.curve for test in found.tests if test.curve}
+    curves = {f"seed {test.seed}": _in_view(test.curve) for test in found.tests if test.curve}
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     lines = draw_curves(
         curves, braille=takes_braille(sys.stdout.encoding), columns=columns, axis=Axis("learning rate", True)

@@ -38,6 +38,7 @@ def validate(
     from dlrun.cli.display.console import print_json
     from dlrun.data.columns import reasons
     from dlrun.spec.checks.search.summary import describe_search
+    from dlrun.spec.measured import dotted
     from dlrun.spec.parse import read_spec
     from dlrun.spec.sharing.origins import resolved_text
 
@@ -45,6 +46,8 @@ def validate(
     spec = file.spec
     for note in file.notes:
         tell(f"note: {note}")
+    for key in map(dotted, spec.measured):
+        tell(f"note: {key} is measured at the start of a run; until then its default stands for it")
     description = spec.dataset.describe()
     if description is None:
         tell("note: the data is not available yet, so it was not checked whether the spec fits it")

@@ -48,7 +48,8 @@ def keep_config(folder: RunFolder, file: SpecFile) -> ConfigRecord:
     for each in file.files:
         named[str(each.path.absolute())] = sha256(each.content).hexdigest()
     environment = {name: value for name, value in file.variables.environment.items() if value is not None}
-    return ConfigRecord(files=named, variables=dict(file.variables.variables), environment=environment)
+    variables = dict(file.variables.variables)
+    return ConfigRecord(files=named, variables=variables, environment=environment, measured=dict(file.choices))
 
 
 def config_changes(file: SpecFile, folder: RunFolder) -> str:
