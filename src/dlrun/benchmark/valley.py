@@ -157,7 +157,7 @@ def suggest(tests: Sequence[RangeTest]) -> RateSuggestion:
         reason = f"the seeds suggest {lowest:.2g} to {highest:.2g}, too far apart to choose"
         return RateSuggestion(None, reason, lowest, highest)
     rate = rounded(math.exp(median(map(math.log, found))))
-    reason = f"the middle of the longest fall of the loss; {len(found)} of {len(tests)} seeds: {lowest:.2g} to "
+    reason = f"one third down the longest fall of the loss; {len(found)} of {len(tests)} seeds: {lowest:.2g} to "
     return RateSuggestion(rate, f"{reason}{highest:.2g}", lowest, highest)
 
 

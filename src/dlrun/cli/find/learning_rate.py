@@ -36,7 +36,7 @@ def learning_rate(
 ) -> None:
     """Suggest a learning rate, from a short training in which it rises.
 
-    It rises from 1e-7 to 10 over 100 steps. The suggestion is the middle of the longest fall of the loss. It says so if
+    It rises from 1e-7 to 10 over 100 steps. The suggestion lies on the longest fall of the loss. It says so if
     there is no clear one.
     """
     import dlrun
