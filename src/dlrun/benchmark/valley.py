@@ -2,7 +2,7 @@
 
 Reference:
     Smith (2017), "Cyclical Learning Rates for Training Neural Networks", WACV, section 3.3, for the range test.
-    https://arxiv.org/abs/1506.01186 The middle of the longest fall is the suggestion *valley* of fastai's `lr_find`.
+    https://arxiv.org/abs/1506.01186 A step on the longest fall is the suggestion *valley* of fastai's `lr_find`.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Valley:
     fall: float
 
     @property
-    def middle(self) -> int:
+    def suggested_step(self) -> int:
         """The step whose learning rate is the suggestion."""
         return self.start + round((self.end - self.start) * _PART)
 
@@ -116,12 +116,12 @@ class RangeTest:
         return list(zip(rates(), smoothed(self.losses), strict=False))
 
     def suggestion(self) -> float | None:
-        """Return the learning rate in the middle of its valley; None if there is no clear one."""
+        """Return the learning rate of its valley; None if there is no clear one."""
         means = smoothed(self.losses)[_SKIPPED:]
         if len(means) < _FEWEST_STEPS:
             return None
         valley = longest_valley(means)
-        return rates()[_SKIPPED + valley.middle] if valley.is_clear else None
+        return rates()[_SKIPPED + valley.suggested_step] if valley.is_clear else None
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """`dlrun find`: what it prints in 80 columns, what it writes into a config, and what it leaves alone."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +55,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 @pytest.fixture
 def terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> pytest.CaptureFixture[str]:
     """Return what is captured from a terminal of 80 columns."""
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setattr("dlrun.cli.display.terminal.width_of", lambda _: 80)
     return capsys
 
 
@@ -70,7 +69,7 @@ def test_a_learning_rate_is_drawn_and_written_without_a_change_to_the_rest(
     find("learning-rate", "x.yaml", "--write")
     assert answers
     out = terminal.readouterr().out
-    assert all(len(line) <= 80 for line in out.splitlines())
+    assert [line for line in out.splitlines() if len(line) > 80] == []
     assert "seeds:" in out
     assert Path("x-learning-rate.png").read_bytes().startswith(b"\x89PNG")
     changed = config.read_text()
@@ -98,7 +97,7 @@ def test_a_batch_size_brings_its_learning_rate(
     assert answers
     find("batch-size", "x.yaml")
     out = terminal.readouterr().out
-    assert all(len(line) <= 80 for line in out.splitlines() if not line.startswith("use it"))
+    assert [line for line in out.splitlines() if len(line) > 80 and not line.startswith("use it")] == []
     assert "--set training.batch_size=128 --set optimizer.learning_rate=0.002" in out
     assert config.read_text() == TEXT
     find("batch-size", "x.yaml", "--write")

@@ -51,14 +51,14 @@ class _Scale(NamedTuple):
         return self.low * (1 - place) + self.high * place
 
 
-class Axis(NamedTuple):
+class HorizontalAxis(NamedTuple):
     """The horizontal axis of curves."""
 
     name: str = "epoch"
     is_logarithmic: bool = False
 
 
-_EPOCHS = Axis()
+_EPOCHS = HorizontalAxis()
 
 
 def draw_curves(
@@ -68,7 +68,7 @@ def draw_curves(
     width: int = WIDTH,
     height: int = HEIGHT,
     columns: int | None = None,
-    axis: Axis = _EPOCHS,
+    axis: HorizontalAxis = _EPOCHS,
 ) -> list[str]:
     """Draw all curves in one frame, with name and last value at the end of each curve.
 
@@ -217,6 +217,6 @@ def _frame(cells: list[list[str]], scale: _Scale, ends: list[tuple[int, str]], *
     return lines
 
 
-def _below(axis: Axis, span: _Scale, scale: _Scale, width: int) -> str:
+def _below(axis: HorizontalAxis, span: _Scale, scale: _Scale, width: int) -> str:
     right = f"{axis.name} {span.high:g}" + (", logarithmic" if scale.is_logarithmic else "")
     return f"{'':>13}{span.low:g}{right:>{max(1, width - len(f'{span.low:g}'))}}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -72,16 +71,16 @@ def _in_view(curve: Sequence[tuple[float, float]]) -> list[tuple[float, float | 
 
 
 def _show(found: RateFound) -> None:
-    from dlrun.cli.display.curve import Axis, draw_curves, takes_braille
+    from dlrun.cli.display.curve import HorizontalAxis, draw_curves, takes_braille
     from dlrun.cli.display.terminal import width_of, wrapped_message
 
     curves = {f"seed {test.seed}": _in_view(test.curve) for test in found.tests if test.curve}
-    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    width = width_of(sys.stdout)
     lines = draw_curves(
-        curves, braille=takes_braille(sys.stdout.encoding), columns=columns, axis=Axis("learning rate", True)
+        curves, braille=takes_braille(sys.stdout.encoding), columns=width, axis=HorizontalAxis("learning rate", True)
     )
     typer.echo("\n".join(["loss, smoothed", *lines, ""]))
     rate = found.suggestion.rate
     head = f"suggestion {rate:g}" if rate is not None else "suggestion none"
-    typer.echo(wrapped_message(f"{head}: {found.suggestion.reason}", width_of(sys.stdout)))
+    typer.echo(wrapped_message(f"{head}: {found.suggestion.reason}", width))
     typer.echo(f"config     {found.own:g}")
