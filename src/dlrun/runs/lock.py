@@ -16,6 +16,7 @@ from dlrun.system.lease.fence import fenced
 from dlrun.system.lease.lease import Lease, read_lease, take_lease
 from dlrun.system.lease.process import this_process
 from dlrun.system.lease.state import LeaseState
+from dlrun.system.lease.watch import watch
 
 _LOOKS_PER_LEASE, _LONGEST_PAUSE_SECONDS = 60, 1.0
 
@@ -103,11 +104,14 @@ def holder(path: Path) -> Holder | None:
 
 
 def living_holder(path: Path) -> Holder | None:
-    """Return the process that holds the lock, after watching one on another machine until it shows if it lives."""
+    """Return the process that holds the lock, after watching one on another machine until it shows if it lives.
+
+    A second look at one that this process has seen before takes no time if the lease was renewed in between.
+    """
     with explained(f"look at the lock of {path.parent}"):
         first = read_lease(path)
         state = first
-        while state is not None and first is not None and state == first and _is_elsewhere(state):
+        while state is not None and state == first and _is_elsewhere(state) and not watch.was_renewed(str(path)):
             _wait(state, path, is_first=state is first)
             state = read_lease(path)
     return holder(path) if state is None else _holder_of(state)

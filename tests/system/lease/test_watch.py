@@ -27,10 +27,12 @@ def test_a_lease_expires_after_it_was_seen_unchanged_for_its_whole_time() -> Non
 def test_a_renewal_and_another_holder_begin_the_time_again() -> None:
     clock = Clock()
     watch, state = Watch(clock), first_state(None)
+    assert not watch.was_renewed("a")
     for later in (state.renewed(), first_state(LeaseState(1)), first_state(LeaseState(1))):
         watch.has_expired("a", state)
         clock.now += 1000.0
         assert not watch.has_expired("a", later)
+        assert watch.was_renewed("a") == (later.nonce == state.nonce)
         state = later
     clock.now += 121.0
     assert watch.has_expired("a", state)

@@ -8,10 +8,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from dlrun.system.lease.state import LeaseState
 
 _MOST = 4096
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A state, since when it is seen, and whether its holder renewed it before the eyes of this process."""
+
+    state: LeaseState
+    since: float
+    is_renewed: bool
 
 
 class Watch:
@@ -23,7 +33,7 @@ class Watch:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._seen: dict[str, tuple[str, float]] = {}
+        self._seen: dict[str, _Seen] = {}
 
     def has_expired(self, place: str, state: LeaseState) -> bool:
         """Note the state of a lease, and return whether it has been the same for the whole time of the lease.
@@ -32,14 +42,19 @@ class Watch:
             place: Identifies the lease.
             state: Its state, as just read.
         """
-        now, name = self._clock(), state.name
-        known = self._seen.get(place)
-        if known is None or known[0] != name:
+        now, known = self._clock(), self._seen.get(place)
+        if known is None or known.state != state:
             if len(self._seen) >= _MOST:  # a process that looks at thousands of runs, none of them for long
                 self._seen.clear()
-            self._seen[place] = (name, now)
+            is_renewed = known is not None and known.state.nonce == state.nonce
+            self._seen[place] = _Seen(state, now, is_renewed=is_renewed)
             return False
-        return now - known[1] >= state.seconds
+        return now - known.since >= state.seconds
+
+    def was_renewed(self, place: str) -> bool:
+        """Return whether the state of a lease that was noted last was a renewal of the one before: its holder lived."""
+        known = self._seen.get(place)
+        return known is not None and known.is_renewed
 
     def forget(self, place: str) -> None:
         """Forget a lease that this process has taken."""
