@@ -17,6 +17,7 @@ import pytest
 from dlrun.errors import RunError, UsageError
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.lock import Holder, reporting_waits
+from dlrun.system.lease.watch import watch
 
 HOLD = """
 import sys, time, pathlib
@@ -121,8 +122,8 @@ def elsewhere() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Starts a script that holds or writes a run on what looks like another machine."""
     running = []
 
-    def start(script: str, *arguments: object) -> subprocess.Popen[str]:
-        environment = {**os.environ, "DLRUN_HOST": "node7", "DLRUN_LEASE_SECONDS": "0.6"}
+    def start(script: str, *arguments: object, seconds: str = "0.6") -> subprocess.Popen[str]:
+        environment = {**os.environ, "DLRUN_HOST": "node7", "DLRUN_LEASE_SECONDS": seconds}
         command = [sys.executable, "-c", script, *map(str, arguments)]
         process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
         running.append(process)
@@ -140,22 +141,23 @@ def first_line(process: subprocess.Popen[str]) -> str:
 
 
 def test_a_run_of_another_machine_is_taken_over_only_after_its_holder_was_silent_for_a_lease(
-    tmp_path: Path, elsewhere: Callable[..., subprocess.Popen[str]]
+    tmp_path: Path, elsewhere: Callable[..., subprocess.Popen[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, said = RunFolder.create(tmp_path, name="x"), list[str]()
     folder.update_record(status="running")
-    process = elsewhere(HOLD, folder.path)
+    process = elsewhere(HOLD, folder.path, seconds="6")
     assert first_line(process) == "held\n"
     held = Holder(process.pid, "node7")
     message = f"is held by process {process.pid} on node7"
     with pytest.raises(RunError, match=message) as raised, reporting_waits(said.append), folder.lock():
         pytest.fail("two writers")
     assert "stop it on node7" in raised.value.hint
-    assert said == [f"the run {folder.id} is held by {held}: waiting for a sign of life, for 0.6 s at most"]
+    assert said == [f"the run {folder.id} is held by {held}: waiting for a sign of life, for 6 s at most"]
     assert (folder.held_by(), folder.living_holder(), folder.status) == (held, held, "running")
     process.kill()
     process.wait()
     assert folder.held_by() == held  # nobody can know at once
+    monkeypatch.setattr(watch, "_clock", lambda: time.monotonic() + 7)
     assert folder.living_holder() is None
     assert folder.status == "stale"
     with folder.lock() as lease:

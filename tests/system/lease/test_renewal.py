@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,8 @@ from dlrun.system.lease.lease import Lease, take_lease
 from dlrun.system.lease.renewal import renewal
 
 
-@pytest.fixture
-def lease(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lease:
-    monkeypatch.setenv("DLRUN_LEASE_SECONDS", "0.3")
-    found = take_lease(tmp_path / "lock", what="it")
+def taken(place: Path) -> Lease:
+    found = take_lease(place, what="it")
     assert isinstance(found, Lease)
     return found
 
@@ -23,31 +22,38 @@ def name_in(folder: Path) -> str:
     return name
 
 
-def test_a_lease_is_renewed_until_it_is_given_back(lease: Lease, tmp_path: Path) -> None:
-    before = name_in(tmp_path / "lock")
-    deadline = time.monotonic() + 30
-    while name_in(tmp_path / "lock") == before and time.monotonic() < deadline:
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
         time.sleep(0.01)
-    assert name_in(tmp_path / "lock") != before
+
+
+def test_a_lease_is_renewed_until_it_is_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def is_still() -> bool:
+        before = name_in(place)
+        time.sleep(0.1)
+        return name_in(place) == before
+
+    monkeypatch.setenv("DLRUN_LEASE_SECONDS", "0.3")
+    place = tmp_path / "lock"
+    lease = taken(place)
+    before = name_in(place)
+    wait_until(lambda: name_in(place) != before)
     renewal.remove(lease)
-    time.sleep(0.1)
-    paused = name_in(tmp_path / "lock")
-    time.sleep(0.1)
-    assert name_in(tmp_path / "lock") == paused
+    wait_until(is_still)
     lease.release()
-    assert name_in(tmp_path / "lock") == "00000001.free"
+    assert name_in(place) == "00000001.free"
     renewal.remove(lease)  # again, which does nothing
 
 
-def test_a_forked_child_neither_renews_nor_releases(lease: Lease, tmp_path: Path) -> None:
-    renewal.remove(lease)
-    time.sleep(0.1)
+def test_a_forked_child_neither_renews_nor_releases(tmp_path: Path) -> None:
+    lease = taken(tmp_path / "lock")
     before = name_in(tmp_path / "lock")
     child = os.fork()
     if not child:
         lease.confirm()  # the parent holds it, so the child may write
         lease.release()
-        time.sleep(0.1)
         os._exit(7 if renewal._thread is None else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
     assert name_in(tmp_path / "lock") == before
