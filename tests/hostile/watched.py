@@ -39,9 +39,14 @@ class Watch:
             self.forbidden.append(f"compile {arguments[1]}")
         elif event == "import" and self.is_inside(arguments[1]):
             self.forbidden.append(f"import {arguments[1]}")
-        elif event == "open" and isinstance(arguments[0], str | bytes):
+        elif event == "open" and isinstance(arguments[0], str | bytes) and arguments[0] != ".":
+            # A "." is the folder of a lock, which is read through its descriptor: see system/lease/lease.py.
             place = os.path.realpath(os.fsdecode(arguments[0]))
             (self.written if arguments[2] & WRITING else self.read).add(place)
+        elif event in ("os.rename", "os.remove"):
+            names = [os.fsdecode(item) for item in arguments if isinstance(item, str | bytes)]
+            folders = [f"/proc/self/fd/{item}" if item >= 0 else "" for item in arguments[len(names) :]]
+            self.written |= {os.path.realpath(Path(*each)) for each in zip(folders, names, strict=True)}
         elif event in CHANGES:
             self.written |= {os.path.realpath(os.fsdecode(item)) for item in arguments if isinstance(item, str | bytes)}
 

@@ -30,7 +30,7 @@ WRITE = """
 import sys, pathlib
 from dlrun.errors import TakenOverError
 from dlrun.runs.folder import RunFolder
-folder, what, number = RunFolder(pathlib.Path(sys.argv[1])), sys.argv[2], 0
+folder, what = RunFolder(pathlib.Path(sys.argv[1])), sys.argv[2]
 writes = {
     "checkpoint": lambda: folder.make_folder(folder.checkpoints / str(number)),
     "record": lambda: folder.update_record(seconds=float(number)),
@@ -38,8 +38,7 @@ writes = {
 }
 try:
     with folder.lock():
-        while True:
-            number += 1
+        for number in range(1, 2000):
             writes[what]()
             print("wrote", flush=True)
 except TakenOverError as error:

@@ -252,7 +252,7 @@ def _create(place: Path, owner: ProcessIdentity, *, what: str) -> Lease | None:
     staged.mkdir()
     handle, is_in_place = os.open(staged, _FOLDER), False
     try:
-        os.close(os.open(mine.name, _NEW_FILE, 0o666, dir_fd=handle))
+        os.close(os.open(staged / mine.name, _NEW_FILE, 0o666))
         staged.rename(place)
         is_in_place = True
     except OSError as error:
