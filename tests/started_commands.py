@@ -13,16 +13,17 @@ from typing import Any
 
 import pytest
 
-_PATIENCE_SECONDS = 120
+_PATIENCE_SECONDS = 400
 
 
 class Command:
     """A running `python -m dlrun ...` in a folder."""
 
-    def __init__(self, *arguments: object, folder: Path) -> None:
+    def __init__(self, *arguments: object, folder: Path, **environment: str) -> None:
         self.output = Path(tempfile.mkdtemp(prefix=".output-", dir=folder))
         self._out, self._err = ((self.output / name).open("w") for name in ("stdout", "stderr"))
         variables = {**os.environ, "DLRUN_STATE": str(folder / "state"), "DLRUN_CACHE": str(folder / "cache")}
+        variables |= environment
         command = [sys.executable, "-m", "dlrun", *map(str, arguments)]
         self.process = subprocess.Popen(command, cwd=folder, stdout=self._out, stderr=self._err, env=variables)
 
@@ -60,8 +61,8 @@ def start() -> Iterator[Callable[..., Command]]:
     """Starts commands, and ends those that still run at the end of the test."""
     commands: list[Command] = []
 
-    def started(*arguments: object, folder: Path) -> Command:
-        commands.append(Command(*arguments, folder=folder))
+    def started(*arguments: object, folder: Path, **environment: str) -> Command:
+        commands.append(Command(*arguments, folder=folder, **environment))
         return commands[-1]
 
     yield started
