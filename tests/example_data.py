@@ -3,6 +3,7 @@
 import csv
 import math
 import random
+import wave
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -20,9 +21,24 @@ def write_example_data(folder: Path) -> None:
     _write_power(folder)
     for split, count in (("train", 40), ("test", 10)):
         _write_photos(folder / "photos" / split, count, seed=count)
+    for split, count in (("train", 12), ("test", 3)):
+        _write_tones(folder / "tones" / split, count)
     draw = np.random.default_rng(0)
     x = draw.normal(size=(300, 8)).astype("float32")
     np.savez(folder / "signals.npz", x=x, y=(x[:, 0] + x[:, 1] > 0).astype("int64"))
+
+
+def _write_tones(folder: Path, count: int) -> None:
+    """Write low and high tones of three speakers as WAV files, without a package that may be missing."""
+    for label, pitch in (("low", 300), ("high", 1200)):
+        (folder / label).mkdir(parents=True)
+        for number in range(count):
+            draw = np.random.default_rng([pitch, number, count])
+            time = np.arange(round(8000 * draw.uniform(0.1, 0.2))) / 8000
+            values = 9000 * draw.uniform(0.1, 1) * np.sin(2 * np.pi * pitch * draw.uniform(0.8, 1.3) * time)
+            with wave.open(str(folder / label / f"{('ann', 'bob', 'cleo')[number % 3]}_{number:02}.wav"), "wb") as file:
+                file.setparams((1, 2, 8000, len(time), "NONE", "NONE"))
+                file.writeframes(values.astype("<i2").tobytes())
 
 
 def _write_houses(folder: Path) -> None:

@@ -3,6 +3,8 @@
 import random
 from pathlib import Path
 
+from sounds import write_tones
+
 DIGITS = "dataset: {type: builtin, name: digits, validation: 0.2}\n"
 CLASSES = "loss: sparse_categorical_crossentropy\nmetrics: [accuracy]\n"
 MODELS = {
@@ -93,6 +95,16 @@ model: {type: linear, solver: least_squares}
 loss: mean_squared_error
 training: {batch_size: 16, epochs: 3}
 """,
+    # Waveforms and spectrograms that are changed anew in each epoch.
+    "audio": """dataset:
+  {type: audio, path: TONES, seconds: 0.1, mel_bins: 16, validation: 0.2, augmentation: {time_shift: 0.02, speed: 0.1,
+   gain: 3, noise: 10, time_masks: 2, frequency_masks: 2, mixup: 0.3}}
+model: {type: gru, units: [8], dropout: 0.1}
+loss: categorical_crossentropy
+metrics: [accuracy]
+optimizer: {type: adam, learning_rate: 0.01}
+training: {batch_size: 8, epochs: 4}
+""",
     "autoencoder": f"""{DIGITS}
 model: {{type: autoencoder, units: [32], latent_units: 8, tied: true, input_noise: 0.2, output_activation: sigmoid}}
 loss: mean_squared_error
@@ -108,11 +120,13 @@ OFTEN = tuple(
 
 
 def config_of(model: str, folder: Path) -> str:
-    """Return the config of a model; the table that it may read is written to a folder, once."""
+    """Return the config of a model; the data that it may read is written to a folder, once."""
     table, text = folder / "weighted.csv", MODELS[model]
     if "WEIGHTED" in text and not table.exists():
         _write_weighted(table)
-    return text.replace("WEIGHTED", str(table))
+    if "TONES" in text and not (folder / "tones").exists():
+        write_tones(folder / "tones", count=30)
+    return text.replace("WEIGHTED", str(table)).replace("TONES", str(folder / "tones"))
 
 
 def _write_weighted(path: Path) -> None:

@@ -65,6 +65,9 @@ def find_data(config: str, request: pytest.FixtureRequest, monkeypatch: pytest.M
         return (f"dataset.path={shared_folder / 'cifar10_images'}", f"model.weights={weights}", "dataset.size=[32,32]")
     if config.startswith("cifar"):
         return (f"dataset.path={request.getfixturevalue('shared_data') / 'cifar10_images'}",)
+    if config.startswith("spoken"):
+        pytest.importorskip("soundfile")
+        return (f"dataset.path={request.getfixturevalue('shared_data') / 'spoken_digits'}",)
     if config.startswith("adult"):
         return (f"dataset.path={request.getfixturevalue('shared_data') / 'adult.csv'}",)
     if config.startswith("mnist"):
@@ -131,6 +134,7 @@ def test_a_config_trains(
         pytest.param("mnist_mlp", 0.975, marks=pytest.mark.soak),
         pytest.param("mnist_cnn", 0.988, marks=pytest.mark.soak),
         pytest.param("text_lstm", 0.99, marks=pytest.mark.soak),
+        pytest.param("spoken_digits", 0.97, marks=pytest.mark.soak),
         pytest.param("reviews_bow", 0.75, marks=pytest.mark.soak),
         pytest.param("reviews_cnn", 0.75, marks=pytest.mark.soak),
         pytest.param("reviews_lstm", 0.75, marks=pytest.mark.soak),

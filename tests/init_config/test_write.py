@@ -69,7 +69,7 @@ def test_data_that_cannot_be_guessed_is_an_error_with_a_way_out(
     data = odd_files["days.csv"][0]
     with pytest.raises(UsageError, match="did you mean 'Open'"):
         write_config(data, tmp_path / "x.yaml", Wishes(target="Opne"))
-    with pytest.raises(UsageError, match="one of arrays, images, series, table, text"):
+    with pytest.raises(UsageError, match="one of arrays, audio, images, series, table, text"):
         write_config(data, tmp_path / "x.yaml", Wishes(kind="tabel"))
     with pytest.raises(UsageError, match="--type series"):
         write_config(data, tmp_path / "x.yaml", Wishes(kind="table", horizon=2))

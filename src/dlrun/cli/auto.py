@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 
 _Data = Annotated[
     str,
-    typer.Option("--data", metavar="FILE", help="A table, texts, a folder of images, a series.", show_default=False),
+    typer.Option("--data", metavar="FILE", help="A table, texts, a folder of images or sound, ...", show_default=False),
 ]
 _Target = Annotated[str, typer.Option("--target", metavar="COLUMN", help="The column to predict.", show_default=False)]
 _Minutes = Annotated[float, typer.Option("--minutes", metavar="M", min=0.5, help="Minutes that everything may take.")]
 _METRIC = "Validation score to improve, such as auc. Default: the loss."
 _Metric = Annotated[str, typer.Option("--metric", metavar="NAME", help=_METRIC, show_default=False)]
-_Type = Annotated[str, typer.Option("--type", help="table, series, text, images, or arrays.", show_default=False)]
+_Type = Annotated[
+    str, typer.Option("--type", help="table, series, text, images, audio, or arrays.", show_default=False)
+]
 _TEST = "Fraction to hold out for a test. Default: by the number of examples."
 _Test = Annotated[float | None, typer.Option("--test", min=0, max=0.9, metavar="FRACTION", help=_TEST)]
 _Output = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The config to write.")]

@@ -28,9 +28,9 @@ _Sources = Annotated[
         show_default="the test split, for columns",
     ),
 ]
-_Method = Annotated[Literal["auto", "grad_cam", "smooth_grad"], typer.Option(help="The method for images.")]
+_Method = Annotated[Literal["auto", "grad_cam", "smooth_grad"], typer.Option(help="The method for images and sound.")]
 _About = Annotated[str, typer.Option(metavar="NAME", help="The class or value to explain. Default: the predicted one.")]
-_Limit = Annotated[int, typer.Option(min=1, metavar="N", help="Images or texts to explain, at most.")]
+_Limit = Annotated[int, typer.Option(min=1, metavar="N", help="Images, recordings or texts to explain, at most.")]
 _Output = Annotated[
     Path | None,
     typer.Option("--output", "-o", help="The folder for pictures (default: explained), or a .csv or .jsonl file."),
@@ -55,8 +55,8 @@ def explain(
 ) -> None:
     """Show which pixels, words or columns the predictions use.
 
-    For tables, it prints how much each column matters; for texts, the words with the largest influence; for images, it
-    draws a heat map over each picture.
+    For tables, it prints how much each column matters; for texts, the words with the largest influence; for images and
+    sound, it draws a heat map over each picture or spectrogram.
     """
     import dlrun
     from dlrun.cli.display.display import displayed

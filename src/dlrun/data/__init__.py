@@ -1,6 +1,7 @@
 """Datasets, which load the examples. Importing this package registers the built-in dataset types."""
 
 from dlrun.data.arrays.source import Arrays
+from dlrun.data.audio.source import Audio
 from dlrun.data.builtin import Builtin
 from dlrun.data.dataset import Dataset, Source, datasets
 from dlrun.data.ensemble.source import EnsembleSource
@@ -16,6 +17,7 @@ from dlrun.data.tfds.source import Tfds
 __all__ = [
     "ArrayPreprocess",
     "Arrays",
+    "Audio",
     "Builtin",
     "Dataset",
     "EnsembleSource",

@@ -17,7 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from dlrun.component import AbsentKey, Component, FieldProblem
 from dlrun.data.array_input import ArrayInput
-from dlrun.data.augmentation import Augmentation
+from dlrun.data.augmentation import Augmentation, RandomChanges
 from dlrun.data.division.folds import Fold
 from dlrun.data.preprocess import Preprocess
 from dlrun.data.raw_input import RawInput
@@ -60,7 +60,7 @@ class Dataset:
     fingerprint: str
     notes: tuple[str, ...] = ()
     raw: RawInput | None = None
-    augmentation: Augmentation | None = None
+    augmentation: RandomChanges | None = None
     naive: Mapping[str, Array] = field(default_factory=dict)
     naive_method: str = LAST_VALUE
     weaker_naive: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)

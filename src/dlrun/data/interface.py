@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field, TypeAdapter, ValidationError
 
 from dlrun.data.array_input import ArrayInput
+from dlrun.data.audio.input import AudioInput
+from dlrun.data.audio.preprocess import AudioPreprocess
 from dlrun.data.columns import ColumnsPreprocess
 from dlrun.data.ensemble.input import EnsembleInput
 from dlrun.data.ensemble.preprocess import EnsemblePreprocess
@@ -38,10 +40,12 @@ if TYPE_CHECKING:
     AnyPreprocess = Preprocess
 else:
     Raw = Annotated[
-        ArrayInput | ImageInput | TableInput | TextInput | SeriesInput | EnsembleInput, Field(discriminator="type")
+        ArrayInput | AudioInput | ImageInput | TableInput | TextInput | SeriesInput | EnsembleInput,
+        Field(discriminator="type"),
     ]
     AnyPreprocess = Annotated[
-        ArrayPreprocess | ColumnsPreprocess | TokenPreprocess | EnsemblePreprocess, Field(discriminator="type")
+        ArrayPreprocess | AudioPreprocess | ColumnsPreprocess | TokenPreprocess | EnsemblePreprocess,
+        Field(discriminator="type"),
     ]
 
 
@@ -160,8 +164,8 @@ def _problems_of_raw(raw: Raw, stored: tuple[int, ...]) -> Iterator[str]:
     made: tuple[int, ...] = stored
     if isinstance(raw, ArrayInput):
         made = raw.shape
-    elif isinstance(raw, ImageInput):
-        made = raw.form.shape
+    elif isinstance(raw, ImageInput | AudioInput):
+        made = raw.reader.shape
     elif isinstance(raw, TextInput):
         made = (raw.sequence_length,)
     elif isinstance(raw, SeriesInput):

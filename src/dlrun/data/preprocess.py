@@ -65,6 +65,14 @@ class Preprocess(abc.ABC):
         """Return the features of a black and of a white pixel, for stored images; None if they are not known."""
         return None
 
+    def pictured(self, images: Array) -> Array:
+        """Return features of kind image, or maps of them, in the orientation in which people look at them.
+
+        Shape:
+            images: `(..., height, width, channels)`, or `(height, width)` of a map.
+        """
+        return images
+
 
 @dataclass(frozen=True)
 class ArrayPreprocess(Preprocess):

@@ -1,4 +1,4 @@
-"""Explain the prediction for each image by its pixels, and for each text by its words."""
+"""Explain the prediction for each image or spectrogram by its pixels, and for each text by its words."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class ExampleExplanation:
 def explain_images(
     trained: Trained, examples: Iterator[Examples], output: int | None, *, method: Method
 ) -> Iterator[ExampleExplanation]:
-    """Yield an explanation of the prediction for each image.
+    """Yield an explanation of the prediction for each image, or for each spectrogram of a recording.
 
     Args:
         trained: The trained run.
@@ -63,12 +63,12 @@ def explain_images(
     """
     from dlrun.explanation.pixels import heat
 
-    predictor, target = trained.predictor(), trained.interface.target
+    predictor, target, shown = trained.predictor(), trained.interface.target, trained.interface.preprocess.pictured
     core = _from_pixels(trained) if trained.interface.features.members else trained.core
     for some in examples:
         features = predictor.features(some.stored) if core is trained.core else some.stored.astype(np.float32)
         for index, name in enumerate(some.names):
-            picture = _picture(features[index])
+            picture = _picture(shown(features[index]))
             if target.kind == "input":
                 again = predictor(some.stored[index : index + 1])[0]
                 error = np.square(again - features[index]).mean(axis=-1)
@@ -77,7 +77,7 @@ def explain_images(
                     name,
                     "reconstruction_error",
                     float(error.mean()),
-                    found,
+                    shown(found),
                     picture,
                     (),
                     "squared_error",
@@ -87,7 +87,7 @@ def explain_images(
             outputs = predictor(some.stored[index : index + 1])[0]
             number, label, value = chosen_output(outputs, output, target)
             found, used = heat(core, features[index], number, target, method=method)
-            yield ExampleExplanation(name, label, value, found, picture, (), used, trained.checkpoint)
+            yield ExampleExplanation(name, label, value, shown(found), picture, (), used, trained.checkpoint)
 
 
 def _from_pixels(trained: Trained) -> keras.Model:

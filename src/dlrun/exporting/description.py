@@ -26,6 +26,7 @@ class Input:
         column: The name of the column in the data.
         missing: What represents a missing value; empty if nothing does.
         what: A description of its content; empty if dtype and shape suffice.
+        sampling_rate: Samples per second of a waveform; None for other inputs.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Input:
     column: str
     missing: str = ""
     what: str = ""
+    sampling_rate: int | None = None
 
     def plain(self) -> dict[str, Any]:
         """Return the input as plain JSON values."""
@@ -104,7 +106,10 @@ def describe(model: ExportModel, whole: Any, *, run: str) -> ModelDescription:
         shape, what = tuple(tensor.shape), ""
         if tensor.dtype == "uint8" and None in shape[1:]:
             what = "decoded pixels from 0 to 255: an image of any height and width"
-        inputs.append(Input(name, tensor.dtype, shape, model.columns.get(own, own), missing.get(own, ""), what))
+        if (rate := model.sampling_rate) is not None:
+            what = f"amplitudes from -1 to 1 at {rate} samples per second, of one channel and any length"
+        column, empty = model.columns.get(own, own), missing.get(own, "")
+        inputs.append(Input(name, tensor.dtype, shape, column, empty, what, model.sampling_rate))
     outputs = {name: tuple(tensor.shape) for name, tensor in whole.output.items()}
     labels = () if model.target.kind == "input" else model.target.output_names
     decision = model.target.decision or Decision()

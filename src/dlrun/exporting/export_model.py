@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from dlrun.data.audio.input import AudioInput
 from dlrun.data.files.column_names import inner_names, safe_names
 from dlrun.errors import RunError
 from dlrun.exporting.rebuilding import in_plain_layers, with_float_resizing, without_bincount
@@ -42,6 +43,7 @@ class ExportModel:
         columns: The column of each input of `raw`; empty if the input is not a table or a series.
         packs: For each input of `raw` that packs several inputs of the exported model side by side, their names.
         intervals: The distances of prediction intervals, as `describe_offsets` returns them; empty if there are none.
+        sampling_rate: Samples per second of the waveforms that the model takes; None for other data.
     """
 
     raw: keras.Model
@@ -51,6 +53,7 @@ class ExportModel:
     columns: Mapping[str, str] = field(default_factory=dict)
     packs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     intervals: Mapping[str, Any] = field(default_factory=dict)
+    sampling_rate: int | None = None
 
     @property
     def output(self) -> str:
@@ -211,7 +214,9 @@ def plain_model(trained: Trained) -> ExportModel:
         raise RunError(f"{trained.folder.interface_json} is damaged: raw: {first_line}") from error
     core = in_plain_layers(_as_functional(trained.core))
     columns = {name: column for column, name in inner_names(tuple(interface.raw.columns_of_stored())).items()}
-    return ExportModel(raw, trained.preprocess(), core, interface.target, columns, packs, _intervals(trained))
+    rate = interface.raw.form.sampling_rate if isinstance(interface.raw, AudioInput) else None
+    intervals = _intervals(trained)
+    return ExportModel(raw, trained.preprocess(), core, interface.target, columns, packs, intervals, rate)
 
 
 def _intervals(trained: Trained) -> dict[str, Any]:

@@ -79,6 +79,11 @@ _TENSORFLOW_IMAGE = (
     "# dlrun rotates images as their EXIF data says, but TensorFlow does not: rotate such files first;\n"
     "# TensorFlow reads JPEG, PNG, GIF and BMP: open a WebP, TIFF or PPM file with PIL.Image.open"
 )
+_SOUND = """\
+import soundfile  # pip install soundfile
+
+sound, rate = soundfile.read("sound.wav", dtype="float32", always_2d=True)
+assert rate == {rate}, "resample it first"  # dlrun does that for the files that it reads itself"""
 _LARGEST_SHOWN = 8
 _WIDTH = 100
 _IMAGE_AXES = 4  # examples, height, width, channels
@@ -114,6 +119,8 @@ def example_code(
     output = next(iter(description.outputs))
     if any(_is_image(each) for each in description.inputs):
         lines.insert(0, _PIL_IMAGE if target == "onnx" else _TENSORFLOW_IMAGE)
+    if (rate := next((each.sampling_rate for each in description.inputs if each.sampling_rate), None)) is not None:
+        lines.insert(0, _SOUND.format(rate=rate))
     lines.append("outputs = predict(inputs)")
     if description.thresholds:
         lines += _by_threshold(description, output)
@@ -140,6 +147,8 @@ def _entry(given: Input, value: np.ndarray[tuple[int, ...], np.dtype[np.generic]
     """Return the code for one input."""
     if _is_image(given):
         return f"{given.name!r}: {_image(given, target)}"
+    if given.sampling_rate is not None:
+        return f"{given.name!r}: sound.mean(axis=1)[None]"
     if value.dtype.kind in "OU":
         return f"{given.name!r}: np.array({value.tolist()!r}, object)"
     if given.dtype == "uint8" and given.shape[-1] is None:

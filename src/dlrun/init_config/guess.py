@@ -7,16 +7,21 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from dlrun.data.audio_files.reader import RECORDINGS
 from dlrun.data.columns import plan_columns
 from dlrun.data.files.dialect import is_delimited
 from dlrun.data.files.foreign import refuse_foreign
+from dlrun.data.image_files.reader import IMAGES
+from dlrun.data.media_files.kind import MediaKind
 from dlrun.data.media_files.path_table import is_path_table
 from dlrun.data.series.order import Times
 from dlrun.data.table.source import Table
 from dlrun.errors import DataError, UsageError
 from dlrun.init_config.arrays import draft_arrays
+from dlrun.init_config.audio import draft_audio
 from dlrun.init_config.draft import ConfigDraft, Wishes
-from dlrun.init_config.images import draft_images, has_images, image_column
+from dlrun.init_config.images import draft_images
+from dlrun.init_config.media import has_files, path_column
 from dlrun.init_config.series_config.draft_series import draft_series, find_time, is_series_alone
 from dlrun.init_config.table_config.draft_table import LookedAt, draft_table, look_at
 from dlrun.init_config.target import choose_target
@@ -55,7 +60,7 @@ def draft_config(path: str, wishes: Wishes) -> ConfigDraft:
         return DRAFTS[kind](path, wishes)
     # The order of the guesses matters:
     # 1. A file with loose quotes cannot be read as a table at all, only as texts.
-    # 2. Paths of images would otherwise be categories or ids of a table.
+    # 2. Paths of images or recordings would otherwise be categories or ids of a table.
     # 3. A text with a label can also be a table, but `type: text` is made for it.
     # 4. A series needs nothing but times and one column of numbers; other tables with times get a hint.
     if has_loose_quotes(path):
@@ -63,9 +68,8 @@ def draft_config(path: str, wishes: Wishes) -> ConfigDraft:
         with suppress(UsageError, DataError):
             return draft_text(path, wishes)
     looked = look_at(path)
-    column = _image_column(looked) if is_path_table(path) else None
-    if column is not None:
-        return draft_images(path, _with_target(looked, wishes, column), column=column, first=looked.header)
+    if (listed := _draft_listed(path, looked, wishes)) is not None:
+        return listed
     if _is_text_alone(path, looked, wishes):
         return draft_text(path, wishes)
     time = find_time(looked)
@@ -74,38 +78,66 @@ def draft_config(path: str, wishes: Wishes) -> ConfigDraft:
     return _with_hint_of_time(draft_table(path, wishes), time)
 
 
-def _draft_images(path: str, wishes: Wishes) -> ConfigDraft:
-    """Draft a config for images as requested by the user: a folder, or a CSV with a column of image files."""
+_DraftFiles = Callable[..., ConfigDraft]
+_OF_FILES: tuple[tuple[MediaKind, _DraftFiles], ...] = (
+    (IMAGES, draft_images),
+    (RECORDINGS, draft_audio),
+)
+"""Functions that draft a config for files, by their kind."""
+
+
+def _draft_listed(path: str, looked: LookedAt, wishes: Wishes) -> ConfigDraft | None:
+    """Draft a config for the files that a table lists; None if it lists none."""
+    for kind, draft in _OF_FILES if is_path_table(path) else ():
+        if (column := _path_column(looked, kind)) is not None:
+            return draft(path, _with_target(looked, wishes, column), column=column, first=looked.header)
+    return None
+
+
+def _draft_files(path: str, wishes: Wishes, kind: MediaKind, draft: _DraftFiles) -> ConfigDraft:
+    """Draft a config for files as requested by the user: a folder, or a CSV with a column of files of this kind."""
     if not is_path_table(path):
-        return draft_images(path, wishes)
+        return draft(path, wishes)
     looked = look_at(path)
-    column = _image_column(looked)
+    column = _path_column(looked, kind)
     if column is None:
-        raise UsageError(f"{path} has no column of image files", expected="a column of paths such as cats/001.png")
-    return draft_images(path, _with_target(looked, wishes, column), column=column, first=looked.header)
+        example = f"cats/001{kind.endings[0]}"
+        raise UsageError(f"{path} has no column of {kind.noun} files", expected=f"a column of paths such as {example}")
+    return draft(path, _with_target(looked, wishes, column), column=column, first=looked.header)
+
+
+def _draft_images(path: str, wishes: Wishes) -> ConfigDraft:
+    return _draft_files(path, wishes, IMAGES, draft_images)
+
+
+def _draft_audio(path: str, wishes: Wishes) -> ConfigDraft:
+    return _draft_files(path, wishes, RECORDINGS, draft_audio)
 
 
 DRAFTS: dict[str, Callable[[str, Wishes], ConfigDraft]] = {
-    "arrays": draft_arrays, "images": _draft_images, "series": draft_series, "table": draft_table, "text": draft_text,
+    "arrays": draft_arrays, "audio": _draft_audio, "images": _draft_images, "series": draft_series,
+    "table": draft_table, "text": draft_text,
 }  # fmt: skip
 """Functions that draft a config, by type of dataset."""
 
 
-def _image_column(looked: LookedAt) -> str | None:
-    """Return the column of a CSV whose values are names of image files, or None."""
-    return image_column({name: list(survey.counts)[:_SHOWN_COUNTS] for name, survey in looked.surveys.items()})
+def _path_column(looked: LookedAt, kind: MediaKind) -> str | None:
+    """Return the column of a CSV whose values are names of files of a kind, or None."""
+    return path_column({name: list(survey.counts)[:_SHOWN_COUNTS] for name, survey in looked.surveys.items()}, kind)
 
 
 def _kind_of_place(path: str) -> str:
     """Return the type that follows from the path alone; empty for tables."""
     place = Path(path).expanduser()
     if place.is_dir():
-        if has_images(place):
+        if has_files(place, IMAGES):
             return "images"
+        if has_files(place, RECORDINGS):
+            return "audio"
         if any(place.rglob("*.txt")):
             return "text"
         raise DataError(
-            f"{path} contains neither images nor .txt files",
+            f"{path} contains neither images nor sound nor .txt files",
             expected="a folder with a subfolder for each class, or a file",
             hint=f"tables: --data '{place / '*.csv'}'",
         )
@@ -117,7 +149,7 @@ def _kind_of_place(path: str) -> str:
     if place.is_file() and suffix not in (".npz", ".parquet", ".pq"):
         refuse_foreign(
             place,
-            expected="a CSV, Parquet, JSON lines or .npz file, or a folder of images or texts",
+            expected="a CSV, Parquet, JSON lines or .npz file, or a folder of images, sound or texts",
             reads_json=suffix in _LINES,
         )
     # Tables are often distributed as .txt; without a delimiter, each line is a text.
@@ -139,7 +171,7 @@ def _is_text_alone(path: str, looked: LookedAt, wishes: Wishes) -> bool:
 
 
 def _with_target(looked: LookedAt, wishes: Wishes, column: str) -> Wishes:
-    """Return the wishes with a target column for a CSV of images."""
+    """Return the wishes with a target column for a CSV of files."""
     if wishes.target:
         return wishes
     surveys = {name: survey for name, survey in looked.surveys.items() if name != column}

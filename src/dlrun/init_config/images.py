@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from dlrun.data.media_files.listing import MediaList
 from dlrun.errors import DataError
 from dlrun.init_config.draft import ConfigDraft, Key, Remark, Section, Sizes, Wishes
 from dlrun.init_config.first_line import FirstLine
-from dlrun.init_config.inner_folder import inner_class_folder
+from dlrun.init_config.media import class_messages, loss_of, span
 from dlrun.signature import Target
 
 _LARGEST = 128
@@ -76,18 +75,6 @@ class _ImageHeaders:
         return bool(np.quantile(shape, 0.9) > _SQUARE * np.quantile(shape, 0.1))
 
 
-def image_column(values: Mapping[str, list[str]]) -> str | None:
-    """Return the column of a CSV whose values are names of image files, or None.
-
-    Args:
-        values: First values of each column.
-    """
-    for name, found in values.items():
-        if found and all(value.lower().endswith(IMAGES.endings) for value in found):
-            return name
-    return None
-
-
 def draft_images(path: str, wishes: Wishes, *, column: str = "", first: FirstLine | None = None) -> ConfigDraft:
     """Draft a config of the dataset type `images`.
 
@@ -112,9 +99,9 @@ def draft_images(path: str, wishes: Wishes, *, column: str = "", first: FirstLin
     names = ", ".join(f"{name} {len(images):,}" for name, images in lists.items())
     classes = f" of {target.size} classes" if target is not None and target.kind == "classes" else ""
     is_value = target is not None and target.kind == "values"
-    loss, metrics = _loss(target)
+    loss, metrics = loss_of(target)
     return ConfigDraft(
-        f"The images of {path}: {names}{classes}, {_span(found.height)} x {_span(found.width)} pixels.",
+        f"The images of {path}: {names}{classes}, {span(found.height)} x {span(found.width)} pixels.",
         tuple(_dataset(source, found, sizes, lists, first=first if column else None, is_value=is_value)),
         tuple(_network(found, target)),
         loss,
@@ -206,37 +193,9 @@ def cnn_blocks(side: int) -> list[dict[str, int | str]]:
     return blocks
 
 
-def _loss(target: Target | None) -> tuple[str, tuple[str, ...]]:
-    if target is None:
-        return "mean_squared_error", ()
-    if target.kind == "values":
-        return "mean_squared_error", ("mean_absolute_error",)
-    return "sparse_categorical_crossentropy", ("accuracy",)
-
-
 def _guesses(found: _ImageHeaders, target: Target | None, folder: Path) -> Iterator[str]:
-    if target is None:
-        yield f"no classes, so this is an autoencoder; for a classifier, {_way_to_classes(folder)}"
-    elif target.kind == "classes":
-        yield f"classes: {target.size}: {', '.join(target.class_names[:10])}" + (", ..." if target.size > 10 else "")
+    yield from class_messages(target, folder, IMAGES)
     if found.size is not None:
-        yield f"size: {found.size[0]} x {found.size[1]}; the files have {_span(found.height)} x {_span(found.width)}"
+        yield f"size: {found.size[0]} x {found.size[1]}; the files have {span(found.height)} x {span(found.width)}"
     if found.unreadable:
         yield f"corrupt: skip, because {found.unreadable:,} files cannot be read"
-
-
-def _way_to_classes(folder: Path) -> str:
-    inner = inner_class_folder(folder, IMAGES.endings) if folder.is_dir() else None
-    if inner is not None:
-        return f"use --data {shlex.quote(str(inner))} if its folders are the classes"
-    return "put the images of each class into a folder"
-
-
-def _span(sizes: npt.NDArray[np.int32]) -> str:
-    low, high = int(sizes.min()), int(sizes.max())
-    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
-
-
-def has_images(folder: Path) -> bool:
-    """Return whether a folder contains an image at any depth."""
-    return any(path.suffix.lower() in IMAGES.endings for path in folder.rglob("*") if path.is_file())

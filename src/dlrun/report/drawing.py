@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import wave
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -124,6 +125,20 @@ def _forms(draw: Callable[[Any], None], size: tuple[float, float]) -> tuple[str,
 def _say_why_not(axes: Any) -> None:
     axes.set_axis_off()
     axes.text(0.5, 0.5, "the values are too large to draw", ha="center", va="center")
+
+
+def wav(samples: Array, rate: int) -> bytes:
+    """Return a recording as a WAV file, without silence at its end.
+
+    Shape:
+        samples: `(n,)` int16.
+    """
+    heard = samples[: int(np.flatnonzero(samples).max(initial=0)) + 1]
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setparams((1, 2, rate, len(heard), "NONE", "NONE"))
+        file.writeframes(heard.astype("<i2").tobytes())
+    return buffer.getvalue()
 
 
 def picture(pixels: Array) -> bytes:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlrun.report.drawing import picture
-from dlrun.report.markup import Markup, image, number, table, tag
+from dlrun.report.drawing import picture, wav
+from dlrun.report.markup import Markup, image, number, player, table, tag
 from dlrun.runs.predictions import StoredPredictions
 from dlrun.scoring.deciding import decide
 from dlrun.signature import Target
@@ -94,10 +94,13 @@ def _card(index: int, predictions: StoredPredictions, target: Target) -> Markup:
     shown = [predictions.pictures, predictions.reconstructions]
     pictures = [array[index] for array in shown if array.dtype == "uint8" and len(array) > index]
     parts += [image(picture(pixels), kind="png", alt="example") for pixels in pictures]
+    sound = Markup()
+    if len(predictions.sounds) > index:
+        sound = player(wav(predictions.sounds[index], int(predictions.sampling_rate)))
     caption = f"example {int(predictions.rows[place])}, " + "; ".join(_describe_outcome(place, predictions, target))
     if len(predictions.texts) > index and str(predictions.texts[index]):
         caption = f"{caption}: {predictions.texts[index]}"
-    return tag("div", tag("div", *parts, class_="pair"), tag("div", caption, class_="soft"))
+    return tag("div", tag("div", *parts, class_="pair"), sound, tag("div", caption, class_="soft"))
 
 
 def _describe_outcome(place: int, predictions: StoredPredictions, target: Target) -> Iterator[str]:

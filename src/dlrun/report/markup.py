@@ -24,14 +24,14 @@ class Markup(str):
 def document(title: str, body: Iterable[str]) -> str:
     """Return a whole HTML page, whose content security policy forbids loading anything."""
     style = Markup(files("dlrun.report").joinpath("style.css").read_text(encoding="utf-8"))
-    # Pictures are data URLs and the style is in the page, so the policy allows only these two.
+    # Pictures and sounds are data URLs and the style is in the page, so the policy allows only these.
     head = join(
         (
             Markup('<meta charset="utf-8">'),
             Markup('<meta name="viewport" content="width=device-width, initial-scale=1">'),
             Markup(
                 '<meta http-equiv="Content-Security-Policy" '
-                "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
+                "content=\"default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'\">"
             ),
             tag("title", title),
             tag("style", style),
@@ -79,19 +79,28 @@ def image(data: bytes, *, kind: str, alt: str, class_: str = "") -> Markup:
         alt: Description of the image.
         class_: CSS class of the element.
     """
-    source = data_url(data, kind=kind)
+    source = data_url(data, kind=f"image/{kind}")
     written = f' class="{html.escape(class_)}"' if class_ else ""
     return Markup(f'<img{written} src="{source}" alt="{html.escape(alt)}">')
 
 
-def data_url(data: bytes, *, kind: str) -> str:
-    """Return an address that contains an image.
+def player(data: bytes) -> Markup:
+    """Return a player of a recording that is embedded in the page.
 
     Args:
-        data: Content of the image file.
-        kind: `png` or `svg+xml`.
+        data: Content of a WAV file.
     """
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
+    return Markup(f'<audio controls preload="none" src="{data_url(data, kind="audio/wav")}"></audio>')
+
+
+def data_url(data: bytes, *, kind: str) -> str:
+    """Return an address that contains a file.
+
+    Args:
+        data: Content of the file.
+        kind: Its media type: `image/png`, `image/svg+xml`, `audio/wav`.
+    """
+    return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, is_stacked: bool = False) -> Markup:

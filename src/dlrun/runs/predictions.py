@@ -26,11 +26,12 @@ _LARGEST_BYTES = 1 << 28
 _LATER = (
     "columns", "cells", "importances", "measure", "times", "importance_intervals", "measured", "dependence",
     "dependence_points", "dependence_names", "dependence_values", "dependence_columns", "dependence_outputs", "weights",
-    "uncalibrated",
+    "uncalibrated", "sounds", "sampling_rate",
 )  # fmt: skip
 """The arrays that earlier versions did not store."""
 _MOST_ROWS, _MOST_SHOWN = 100_000, 1000
 _PICTURE_RANK = 4
+_HIGHEST_RATE = 1_000_000
 
 
 def _nothing() -> Array:
@@ -68,6 +69,8 @@ class StoredPredictions:
         dependence_outputs: The names of the predictions.
         weights: What each example counts in scores; empty if all count once.
         uncalibrated: The outputs without the calibration of the run's decision; empty if nothing is calibrated.
+        sounds: The recordings of the first of the shown examples; empty for other data.
+        sampling_rate: Their samples per second.
 
     Shape:
         rows: `(k,)`. outputs, naive: `(k, size)`; `(k,)` for errors. uncalibrated: `(k, size)`. target: `(k,)` or
@@ -76,7 +79,8 @@ class StoredPredictions:
         texts: `(m,)`. columns, importances: `(c,)`. cells: `(m, c)`. measure: `()` or `(0,)`. times: `(k,)`.
         importance_intervals: `(c, 2)`. measured: `(2,)`. dependence: `(d, points, outputs)`. dependence_points,
         dependence_names: `(d, points)`. dependence_values: `(d, values)`. dependence_columns: `(d,)`.
-        dependence_outputs: `(outputs,)`. weights: `(k,)`.
+        dependence_outputs: `(outputs,)`. weights: `(k,)`. sounds: `(s, samples)` int16, with s at most m.
+        sampling_rate: `()`.
         A missing array is empty.
     """
 
@@ -104,6 +108,8 @@ class StoredPredictions:
     dependence_outputs: Array = field(default_factory=_nothing)
     weights: Array = field(default_factory=_nothing)
     uncalibrated: Array = field(default_factory=_nothing)
+    sounds: Array = field(default_factory=_nothing)
+    sampling_rate: Array = field(default_factory=_nothing)
 
     @property
     def example_weights(self) -> Array | None:
@@ -259,6 +265,7 @@ def _wrong(kept: StoredPredictions) -> str:
         "uncalibrated": kept.uncalibrated.size == 0
         or (_is(kept.uncalibrated, "f", 2) and kept.uncalibrated.shape == kept.outputs.shape),
         "times": kept.times.size == 0 or (_is(kept.times, "if", 1) and len(kept.times) == count),
+        "sounds": kept.sounds.size == 0 or _are_sounds(kept),
         "weights": kept.weights.size == 0 or (_is(kept.weights, "f", 1) and len(kept.weights) == count),
     }
     return ", ".join(
@@ -288,6 +295,14 @@ def _is_dependence(kept: StoredPredictions) -> bool:
         (array := getattr(kept, name)).dtype.kind == kind and array.shape == shape
         for name, (kind, shape) in wanted.items()
     )
+
+
+def _are_sounds(kept: StoredPredictions) -> bool:
+    """Return whether there are recordings of the first shown examples, with a sampling rate."""
+    rate = kept.sampling_rate
+    is_rate = rate.shape == () and rate.dtype.kind in "iu" and 0 < int(rate) <= _HIGHEST_RATE
+    sounds = kept.sounds
+    return is_rate and sounds.ndim == 2 and sounds.dtype == np.int16 and len(sounds) <= len(kept.shown)
 
 
 def _is_absent(array: Array) -> bool:

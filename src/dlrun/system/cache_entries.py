@@ -32,6 +32,7 @@ from dlrun.system.user_folders import cache_folder
 
 KINDS = {
     "images": "decoded images that do not fit into memory",
+    "audio": "decoded recordings",
     "tables": "rows of tables that do not fit into memory",
     "tfds": "decoded examples of tensorflow-datasets",
     "tfds-tables": "tables of tensorflow-datasets, as Parquet files",

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlrun.data import Split
+from dlrun.data.audio.preprocess import AudioPreprocess
 from dlrun.runs.predictions import StoredPredictions
 from dlrun.scoring.deciding import decide
 from dlrun.signature import Target
@@ -22,6 +23,7 @@ _MOST_BYTES = 1 << 25
 _SHOWN = 12
 _LONGEST_TEXT, _LONGEST_CELL = 600, 200
 _MOST_FEATURES = 100
+_MOST_SOUND_BYTES = 3 << 20
 _IMAGE_RANK = 4
 _NOTHING: Array = np.zeros(0, np.float32)
 
@@ -43,7 +45,7 @@ def sample_predictions(setup: TrainingSetup, split: str, predictor: Predictor) -
     rows = even_sample(len(examples), most=most, in_a_row=naive is not None)
     part = examples.take(rows)
     if target.kind == "input":
-        return _of_autoencoder(part, rows, predictor, total=len(examples))
+        return _of_autoencoder(part, rows, setup, predictor, total=len(examples))
     outputs = predictor(part.features)
     truth = _NOTHING if part.target is None else part.target
     shown = _worst(outputs, truth, target)
@@ -57,7 +59,7 @@ def sample_predictions(setup: TrainingSetup, split: str, predictor: Predictor) -
         target=truth,
         naive=_NOTHING if naive is None else naive[rows],
         shown=shown,
-        pictures=_pictures(part.features[shown], setup),
+        pictures=_pictures(part.features[shown], setup, predictor),
         reconstructions=_NOTHING,
         texts=_texts(part, shown, setup),
         columns=np.array(list(columns), np.str_) if columns else _NOTHING,
@@ -65,6 +67,7 @@ def sample_predictions(setup: TrainingSetup, split: str, predictor: Predictor) -
         times=_NOTHING if times is None else times[rows],
         weights=_NOTHING if part.weight is None else part.weight,
         uncalibrated=setup.decided_by(None).predictor()(part.features) if is_calibrated else _NOTHING,
+        **_sounds(part.features[shown], setup),
     )
 
 
@@ -77,17 +80,22 @@ def measured_columns(setup: TrainingSetup) -> Mapping[str, tuple[int, ...]]:
     return {f"feature {place}": (place,) for place in range(width)}
 
 
-def _of_autoencoder(part: Split, rows: Array, predictor: Predictor, *, total: int) -> StoredPredictions:
+def _of_autoencoder(
+    part: Split, rows: Array, setup: TrainingSetup, predictor: Predictor, *, total: int
+) -> StoredPredictions:
     errors = predictor.reconstruction_errors(part.features)
     order = np.argsort(errors)
     # Show the best, some in between, and the worst: what the model has learnt, and what it has not.
     shown = order[np.unique(np.linspace(0, len(order) - 1, _SHOWN).astype(int))]
     features, reconstructions = predictor.features(part.features[shown]), predictor(part.features[shown])
     low, high = float(features.min()), float(features.max())
+    shown_as = setup.dataset.preprocess.pictured
     pictures, again = (
-        _as_bytes(values, low, high) if values.ndim == _IMAGE_RANK else values for values in (features, reconstructions)
+        _as_bytes(shown_as(values), low, high) if values.ndim == _IMAGE_RANK else values
+        for values in (features, reconstructions)
     )
-    return StoredPredictions(total, rows, errors, _NOTHING, _NOTHING, shown, pictures, again, _NOTHING)
+    sounds = _sounds(part.features[shown], setup)
+    return StoredPredictions(total, rows, errors, _NOTHING, _NOTHING, shown, pictures, again, _NOTHING, **sounds)
 
 
 def even_sample(total: int, *, most: int, in_a_row: bool = False) -> Array:
@@ -117,9 +125,23 @@ def _worst(outputs: Array, truth: Array, target: Target) -> Array:
     return np.argsort(-errors, kind="stable")[:_SHOWN]
 
 
-def _pictures(stored: Array, setup: TrainingSetup) -> Array:
+def _sounds(stored: Array, setup: TrainingSetup) -> dict[str, Array]:
+    """Return as many of the shown recordings as a report may embed, without the silence behind the longest of them."""
+    preprocess = setup.dataset.preprocess
+    if not isinstance(preprocess, AudioPreprocess) or not len(stored):
+        return {}
+    heard = stored[: max(1, _MOST_SOUND_BYTES // stored[0].nbytes)]
+    last = int(np.flatnonzero(heard.any(axis=0)).max(initial=0)) + 1
+    if heard[:, :last].nbytes > _MOST_SOUND_BYTES:  # a single recording may be longer than all may be together
+        last = _MOST_SOUND_BYTES // heard.itemsize
+    return {"sounds": heard[:, :last], "sampling_rate": np.array(preprocess.spectrogram.sampling_rate)}
+
+
+def _pictures(stored: Array, setup: TrainingSetup, predictor: Predictor) -> Array:
     if setup.dataset.features.kind != "image" or not len(stored):
         return _NOTHING
+    if isinstance(setup.dataset.preprocess, AudioPreprocess):
+        return _as_bytes(setup.dataset.preprocess.pictured(predictor.features(stored)), 0.0, 1.0)
     # Scale as the network sees it: a stored 16 may mean white. Standardized images are shown by their own range.
     scaled = stored * np.float32(getattr(setup.dataset.preprocess, "scale", 1.0))
     if scaled.min() >= 0 and scaled.max() <= 1:

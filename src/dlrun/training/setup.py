@@ -41,7 +41,8 @@ from dlrun.training.loop import TrainingTask
 from dlrun.training.predictor import Predictor
 from dlrun.training.progress.events import Listener, Note, silent
 from dlrun.training.progress.timeline import Timeline
-from dlrun.training.step.augment import Augment, augment_of, augments
+from dlrun.training.step.augment.augment import Augment
+from dlrun.training.step.augment.choice import augment_of, augments
 from dlrun.training.step.cudnn import avoid_cudnn
 from dlrun.training.step.feed import Feed, class_weights, epoch_order
 from dlrun.training.step.frozen import as_they_are, choose_features

@@ -125,7 +125,7 @@ def test_messages_about_a_csv_name_it_and_its_line(tmp_path: Path, monkeypatch: 
         read(raw, "odd.csv")
     with pytest.raises(DataError, match=r"^odd\.csv: line 5: nope\.png cannot be read: no such file"):
         Images.model_validate({"path": "odd.csv"}).load()
-    found = inspect_source(Images.model_validate({"path": "odd.csv"})).images
+    found = inspect_source(Images.model_validate({"path": "odd.csv"})).files
     assert found is not None
     assert found.corrupt == {"nope.png": "no such file or directory"}
     Path("empty.csv").write_text("")
@@ -178,7 +178,7 @@ def test_a_model_of_image_arrays_reads_pictures_in_the_range_of_its_values(tmp_p
 def test_image_input_survives_json() -> None:
     import json
 
-    raw = ImageInput(ImageForm(16, 16, 3, "pad"), "where", "what")
+    raw = ImageInput(ImageForm(16, 16, 3, "pad"), "where", label_column="what")
     interface = Interface("x", raw, ArrayPreprocess((16, 16, 3)), Features("image", (16, 16, 3)), Target("classes", 2))
     assert parse_interface(json.dumps(interface.plain()).encode(), origin="x") == interface
 

@@ -23,7 +23,7 @@ _Samples = Annotated[
 ]
 _Images = Annotated[
     Path | None,
-    typer.Option("--images", metavar="FILE.png", help="Also draw sample images with their classes to a file."),
+    typer.Option("--images", metavar="FILE.png", help="Also draw sample images, or waveforms with spectrograms."),
 ]
 _ROWS, _PICTURES = 3, 24
 
@@ -63,7 +63,7 @@ def show(
     else:
         typer.echo(facts_page(facts))
     if images is not None:
-        tell(f"{drawn} images drawn in {images}")
+        tell(f"{drawn} examples drawn in {images}")
 
 
 def facts_page(facts: Facts) -> str:

@@ -15,13 +15,16 @@ _Path = Annotated[
 ]
 _Starter = Annotated[str, typer.Option(help="mlp, cnn, lstm, text, autoencoder, or regression. Default: cnn.")]
 _Data = Annotated[
-    str, typer.Option("--data", metavar="FILE", help="Your own data: a table, texts, a folder of images, an .npz file.")
+    str,
+    typer.Option(
+        "--data", metavar="FILE", help="Your own data: a table, texts, a folder of images or sound, an .npz file."
+    ),
 ]
 _Target = Annotated[
     list[str] | None,
     typer.Option("--target", metavar="NAME", help="With --data: the column to predict. Repeatable for tables."),
 ]
-_Type = Annotated[str, typer.Option("--type", help="With --data: table, series, text, images, or arrays.")]
+_Type = Annotated[str, typer.Option("--type", help="With --data: table, series, text, images, audio, or arrays.")]
 _Test = Annotated[
     float | None,
     typer.Option("--test", min=0, max=0.9, metavar="FRACTION", help="With --data: fraction to hold out for a test."),

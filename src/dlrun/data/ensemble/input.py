@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from dlrun.data.array_input import ArrayInput
+from dlrun.data.audio.input import AudioInput
 from dlrun.data.ensemble.inlining import inlined
 from dlrun.data.files.column_names import inner_names
 from dlrun.data.images.input import ImageInput
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
 
     MemberInput = RawInput
 else:
-    MemberInput = Annotated[ArrayInput | ImageInput | TableInput | TextInput | SeriesInput, Field(discriminator="type")]
+    MemberInput = Annotated[
+        ArrayInput | AudioInput | ImageInput | TableInput | TextInput | SeriesInput, Field(discriminator="type")
+    ]
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
+from dlrun.data.audio.preprocess import AudioPreprocess
 from dlrun.data.columns import ColumnsPreprocess
 from dlrun.data.preprocess import ArrayPreprocess, Preprocess
 from dlrun.data.text.preprocess import TokenPreprocess
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
     MemberPreprocess = Preprocess
 else:
-    MemberPreprocess = Annotated[ArrayPreprocess | ColumnsPreprocess | TokenPreprocess, Field(discriminator="type")]
+    MemberPreprocess = Annotated[
+        ArrayPreprocess | AudioPreprocess | ColumnsPreprocess | TokenPreprocess, Field(discriminator="type")
+    ]
 
 
 @dataclass(frozen=True)

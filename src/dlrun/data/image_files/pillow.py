@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 import numpy as np
 import numpy.typing as npt
 
+from dlrun.data.media_files.foreign import describe_foreign
 from dlrun.data.media_files.headers import Unreadable
 
 if TYPE_CHECKING:
@@ -53,10 +54,6 @@ _READ = (
 _UNREAD = (
     (b"8BPS", "a Photoshop file"), (b"\xff\x0a", "JPEG XL"), (b"\0\0\0\x0cJXL ", "JPEG XL"),
     (b"\0\0\0\x0cjP  ", "JPEG 2000"), (b"<svg", "SVG"), (b"\0\0\1\0", "an icon"),
-)  # fmt: skip
-_NOT_IMAGES = (
-    (b"<?xml", "XML"), (b"%PDF", "PDF"), (b"PK\3\4", "a ZIP archive"), (b"\x1f\x8b", "gzip"),
-    (b"version https://git-lfs", "a Git LFS pointer, not the file itself: git lfs pull downloads it"),
 )  # fmt: skip
 
 
@@ -288,15 +285,8 @@ def _describe(start: bytes) -> str:
     name = "HEIC or AVIF" if is_heic else next((name for magic, name in _UNREAD if start.startswith(magic)), None)
     if name is not None:
         return f"it is {name}, which is not supported: convert it to PNG or JPEG"
-    name = next((name for magic, name in _NOT_IMAGES if start.startswith(magic)), None)
-    if name is not None:
-        return f"it is {name}"
     if start.startswith(b"BM") or re.match(rb"P[1-6]\s+\d", start):
         return (
             f"it is a {'BMP' if start[0] == ord('B') else 'PPM'} file that is damaged, cut short or of an unusual kind"
         )
-    try:
-        start.decode("ascii")
-    except UnicodeDecodeError:
-        return "it is not in a known image format"
-    return "it is text" if start.strip(b"\0") else "it contains only zero bytes"
+    return describe_foreign(start, kind="image")

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from dlrun.data.dataset import Dataset, ImageSource, Resize, datasets
-from dlrun.data.image_files.form import Fit, ImageForm
+from dlrun.data.image_files.form import Fit
 from dlrun.data.image_files.reader import IMAGES, ImageReader
 from dlrun.data.images.form import choose_form, read_notes
 from dlrun.data.images.input import ImageInput
@@ -90,20 +90,7 @@ class Images(MediaSource, ImageSource):
             splits,
             fingerprint,
             (*target_notes, *notes, *changes, *held_out, *kept),
-            raw=self._input(form),
+            raw=ImageInput(form, self.image_column, **self.input_keys),
             augmentation=self.augmentation,
             weight=self.weight or "",
-        )
-
-    def _input(self, form: ImageForm) -> ImageInput:
-        known = self.file_format
-        return ImageInput(
-            form,
-            self.image_column,
-            self.label_column or "label",
-            header=known.header,
-            delimiter=known.delimiter,
-            encoding=known.encoding,
-            quoted=known.quoted,
-            weight=self.weight,
         )

@@ -1,4 +1,4 @@
-"""Load a dataset together with facts about its files: missing values, columns left out, and corrupt images."""
+"""Load a dataset together with facts about its files: missing values, columns left out, and corrupt files."""
 
 from __future__ import annotations
 
@@ -20,9 +20,8 @@ from dlrun.data.columns import (
     survey_columns,
 )
 from dlrun.data.dataset import Dataset, Source
-from dlrun.data.image_files.headers import scan
-from dlrun.data.images.source import Images
 from dlrun.data.mapped import drop_pages
+from dlrun.data.media.source import MediaSource
 from dlrun.data.media_files.listing import shown
 from dlrun.data.series.order import Times, describe_order, detect_time, read_times
 from dlrun.data.series.source import Series
@@ -76,17 +75,15 @@ class SeriesRows:
 
 
 @dataclass(frozen=True)
-class ImageFiles:
-    """The headers of image files.
+class MediaFiles:
+    """The headers of files that are examples, such as images and recordings.
 
     Args:
-        height: Heights of the readable files.
-        width: Widths of the readable files.
+        rows: Headers of the readable files, with fields that depend on the kind of files.
         corrupt: Reasons why files cannot be read, by name.
     """
 
-    height: npt.NDArray[np.int32]
-    width: npt.NDArray[np.int32]
+    rows: npt.NDArray[np.void]
     corrupt: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -98,14 +95,14 @@ class Inspected:
         source: The dataset of the spec.
         dataset: The loaded dataset.
         columns: Facts about the columns of a table or series.
-        images: Facts about image files.
+        files: Facts about files that are examples.
         series: Times of a series, if they are known.
     """
 
     source: Source
     dataset: Dataset
     columns: FileColumns | None = None
-    images: ImageFiles | None = None
+    files: MediaFiles | None = None
     series: SeriesRows | None = None
 
 
@@ -117,15 +114,15 @@ def distinct_splits(inspected: Inspected) -> Mapping[str, Split]:
 
 
 def inspect_source(source: Source) -> Inspected:
-    """Load a dataset without its unreadable images, and inspect its files.
+    """Load a dataset without its unreadable files, and inspect its files.
 
     Raises:
         DataError: The dataset cannot be loaded.
     """
-    if isinstance(source, Images):
+    if isinstance(source, MediaSource):
         # A corrupt file must not end the check here: `check_corrupt` reports it, with all others.
         dataset = transform_target(source.model_copy(update={"corrupt": "skip"}).load(), source.target_transform)
-        return Inspected(source, dataset, images=_image_files(source, dataset))
+        return Inspected(source, dataset, files=_media_files(source, dataset))
     dataset = transform_target(source.load(), source.target_transform)
     if not isinstance(source, Table | Series):
         return Inspected(source, dataset)
@@ -151,23 +148,22 @@ def _file_columns(source: Table | Series, table: TableFiles) -> FileColumns:
     return FileColumns(surveys, plan.ignored, count_lengths(table, texts, source.missing_texts))
 
 
-def _image_files(source: Images, dataset: Dataset) -> ImageFiles:
-    height, width = [], []
+def _media_files(source: MediaSource, dataset: Dataset) -> MediaFiles:
+    rows = []
     corrupt: dict[str, str] = {}
     # Counted, because several splits may contain a file of the same name.
     read = Counter(name for split in dataset.splits.values() if split.origins is not None for name in split.origins)
-    for images in source.lists().values():
-        scanned = scan(images.paths())
-        for place, name in enumerate(map(shown, images.names)):
+    for files in source.lists().values():
+        scanned = source.kind.scan(files.paths())
+        for place, name in enumerate(map(shown, files.names)):
             if place in scanned.unreadable:
-                corrupt[str(Path(images.folder.name) / name)] = scanned.unreadable[place]
+                corrupt[str(Path(files.folder.name) / name)] = scanned.unreadable[place]
             elif read[name]:
                 read[name] -= 1
-            else:  # its header is valid, but its pixels are not
-                corrupt[str(Path(images.folder.name) / name)] = "its pixels cannot be decoded"
-        height.append(scanned.readable()["height"])
-        width.append(scanned.readable()["width"])
-    return ImageFiles(np.concatenate(height), np.concatenate(width), corrupt)
+            else:  # its header is valid, but its content is not
+                corrupt[str(Path(files.folder.name) / name)] = "it cannot be decoded"
+        rows.append(scanned.readable())
+    return MediaFiles(np.concatenate(rows), corrupt)
 
 
 def blocks(array: Array) -> Iterator[Array]:

@@ -1,4 +1,4 @@
-"""Draw sample images of a dataset with their classes in a grid."""
+"""Draw sample images of a dataset, or waveforms and spectrograms of recordings, with their classes in a grid."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dlrun.data.audio.preprocess import AudioPreprocess
+from dlrun.data.audio_files.form import FULL_SCALE
 from dlrun.data.dataset import Dataset
 from dlrun.data.inspection.facts import shown_target
 from dlrun.data.inspection.inspected import sampled_places
@@ -22,15 +24,15 @@ _LONGEST_TITLE = 22
 
 
 def draw_images(dataset: Dataset, path: Path, *, samples: int) -> int:
-    """Draw evenly spaced images of the training split.
+    """Draw evenly spaced images or recordings of the training split.
 
     Args:
-        dataset: A dataset of images.
+        dataset: A dataset of images, or of recordings, which are drawn as waveforms above their spectrograms.
         path: The file to write: `.png`, `.pdf` or `.svg`.
-        samples: Maximum number of images.
+        samples: Maximum number of examples.
 
     Returns:
-        The number of images drawn.
+        The number of examples drawn.
 
     Raises:
         UsageError: The dataset has no images, or the file has another suffix.
@@ -57,12 +59,29 @@ def draw_images(dataset: Dataset, path: Path, *, samples: int) -> int:
             # matplotlib would render a class named $x$ as a formula.
             title = shown_target(dataset, train, places[number])[:_LONGEST_TITLE].replace("$", r"\$")
             axes.set_title(title, fontsize=8)
-            axes.imshow(_as_bytes(np.asarray(train.features[places[number]]), dataset), interpolation="nearest")
+            stored = np.asarray(train.features[places[number]])
+            if isinstance(dataset.preprocess, AudioPreprocess):
+                _draw_recording(axes, stored, dataset.preprocess)
+            else:
+                axes.imshow(_as_bytes(stored, dataset), interpolation="nearest")
     try:
         figure.savefig(path, dpi=100)
     except OSError as error:
         raise RunError(f"cannot write {path}: {error.strerror or error}") from error
     return len(places)
+
+
+def _draw_recording(axes: Any, stored: npt.NDArray[Any], preprocess: AudioPreprocess) -> None:
+    """Draw a waveform above its spectrogram: time to the right, low frequencies at the bottom."""
+    waveform = stored.astype(np.float32) / np.float32(FULL_SCALE)
+    above, below = axes.inset_axes((0, 0.68, 1, 0.32)), axes.inset_axes((0, 0, 1, 0.64))
+    above.plot(waveform, linewidth=0.4, color="black")
+    above.set_xlim(0, len(waveform))
+    below.imshow(
+        preprocess.spectrogram.measure(waveform).T, origin="lower", aspect="auto", cmap="magma", vmin=0, vmax=1
+    )
+    for part in (above, below):
+        part.axis("off")
 
 
 def _as_bytes(stored: npt.NDArray[Any], dataset: Dataset) -> npt.NDArray[np.uint8]:

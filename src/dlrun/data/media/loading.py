@@ -15,7 +15,15 @@ from dlrun.data.media_files.headers import Scanned
 from dlrun.data.media_files.kind import MediaReader
 from dlrun.data.media_files.listing import MediaList, shown
 from dlrun.data.media_files.reading import class_indices
-from dlrun.data.media_files.store import MEMORY_PART, Kept, keep_in_file, keep_in_memory, refused, skipped_note
+from dlrun.data.media_files.store import (
+    MEMORY_PART,
+    Kept,
+    keep_in_file,
+    keep_in_memory,
+    keep_in_memory_and_cache,
+    refused,
+    skipped_note,
+)
 from dlrun.data.splits import Split, fingerprint_of
 from dlrun.errors import DataError
 from dlrun.signature import Target
@@ -110,12 +118,18 @@ def load_splits(
     in_memory = needed <= MEMORY_PART * free
     decoded: dict[int, Split] = {}
     kept: list[Kept] = []
+    cached: dict[str, Kept] = {}
     for key, split in distinct.items():
         # A split is held out from one list, so its first number identifies the list.
         (name,) = [name for name in lists if first[name] <= split.features[0] < first[name] + len(lists[name])]
         within = split.features - first[name]
         files = lists[name].at(within)
-        if in_memory:
+        if in_memory and reader.kind.is_always_cached:
+            # All files of the list at once, so that other splits of them, such as other folds, find them there, too.
+            if name not in cached:
+                cached[name] = keep_in_memory_and_cache(lists[name], scans[name], reader, skip=skip)
+            kept.append(cached[name].at(within))
+        elif in_memory:
             kept.append(keep_in_memory(files, scans[name].at(within), reader, skip=skip))
         else:
             beside = [each.folder for each in kept if each.folder is not None]
@@ -158,6 +172,9 @@ def _kept_note(kept: list[Kept], needed: int, free: int, plural: str) -> str:
     size = f"decoded {plural} take {needed / 2**20:,.1f} MiB"
     if not any(each.place for each in kept):
         return f"{size} and are kept in memory"
+    if needed <= MEMORY_PART * free:
+        where = "from the cache, where an earlier run stored them" if all(each.reused for each in kept) else "and cache"
+        return f"{size} and are kept in memory {where}"
     part = f"more than {MEMORY_PART:.0%} of the {free / 2**20:,.0f} MiB of free memory"
     places = ", ".join(dict.fromkeys(each.place for each in kept))
     if any(each.folder is None for each in kept):

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -215,6 +215,19 @@ class MediaSource(FileKeys, ExampleKeys, Source, abc.ABC):
         return replace(files, kept={**files.kept, self.group: group_of_names(files, self.group)})
 
     @property
+    def input_keys(self) -> dict[str, Any]:
+        """The keys that a `MediaInput` has, too, with which a prediction reads lists."""
+        known = self.file_format
+        return {
+            "label_column": self.label_column or "label",
+            "header": known.header,
+            "delimiter": known.delimiter,
+            "encoding": known.encoding,
+            "quoted": known.quoted,
+            "weight": self.weight,
+        }
+
+    @property
     def _labels(self) -> tuple[str, ...]:
         return () if self.label_column is None else (self.label_column,)
 
@@ -237,8 +250,15 @@ class MediaSource(FileKeys, ExampleKeys, Source, abc.ABC):
 
 
 def _blocks(lists: Mapping[str, MediaList], keys: ExampleKeys) -> Iterator[WrittenBlock]:
-    """Yield the columns of each list that describe its files."""
+    """Yield the columns of each list that describe its files.
+
+    Raises:
+        DataError: A list, which may be a folder, lacks one.
+    """
     for files in lists.values():
+        absent = next((name for name in keys.example_columns if name not in files.kept), None)
+        if absent is not None:  # `problems` reports it with its place in the spec
+            raise DataError(f"{files.origin} has no column {absent!r}", expected="a list of paths with this column")
         yield [files.kept[name] for name in keys.example_columns], files.place
 
 

@@ -6,7 +6,7 @@ import errno
 import json
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -34,6 +34,10 @@ _SKIP = ", or leave them out with corrupt: skip"
 Failed = Mapping[int, str]
 
 
+class NoRoom(DataError):
+    """Decoded files do not fit on the disk, or into the address space."""
+
+
 @dataclass(frozen=True)
 class Kept:
     """Decoded files.
@@ -55,6 +59,14 @@ class Kept:
     reused: bool = False
     notes: tuple[str, ...] = ()
     digest: str = ""
+
+    def at(self, places: npt.NDArray[np.int64]) -> Kept:
+        """Return the files at `places`, among all of them, copied into memory."""
+        failed = {int(index): self.failed[place] for index, place in enumerate(places.tolist()) if place in self.failed}
+        decoded = places[~np.isin(places, list(self.failed))]
+        # Files that failed have no values, so those behind them have moved up.
+        rows = decoded - np.searchsorted(np.sort(list(self.failed)), decoded)
+        return replace(self, values=np.asarray(self.values[rows]), failed=failed, digest="")
 
 
 def keep_in_memory(files: MediaList, scanned: Scanned, reader: MediaReader, *, skip: bool) -> Kept:
@@ -78,6 +90,24 @@ def keep_in_memory(files: MediaList, scanned: Scanned, reader: MediaReader, *, s
         failed.update(decoded.failed)
     _check(failed, files, skip=skip)
     return Kept(values[:count], failed)
+
+
+def keep_in_memory_and_cache(files: MediaList, scanned: Scanned, reader: MediaReader, *, skip: bool) -> Kept:
+    """Decode files into a file of the cache, unless an earlier run has created it, or without room for it into memory.
+
+    Args:
+        files: The files.
+        scanned: Headers of the files, all of which are readable.
+        reader: Decoder of the files.
+        skip: Whether to leave out files that cannot be decoded. If not, they are an error.
+
+    Raises:
+        DataError: A file cannot be decoded and `skip` is False.
+    """
+    try:
+        return keep_in_file(files, scanned, reader, skip=skip)
+    except NoRoom:  # the cache saves time and is never needed
+        return keep_in_memory(files, scanned, reader, skip=skip)
 
 
 def keep_in_file(
@@ -174,8 +204,8 @@ def _read(folder: Path) -> tuple[npt.NDArray[Any], Failed, str]:
     return values, failed, read_digests(folder).get(_VALUES, "")
 
 
-def _no_room(needed: int, error: OSError, plural: str) -> DataError:
-    return DataError(
+def _no_room(needed: int, error: OSError, plural: str) -> NoRoom:
+    return NoRoom(
         f"decoded {plural} take {needed / 2**30:.1f} GiB, which do not fit into memory and cannot be stored in "
         f"{cache_folder()}: {reason(error)[0].lower()}",
         expected="enough free space",
@@ -183,8 +213,8 @@ def _no_room(needed: int, error: OSError, plural: str) -> DataError:
     )
 
 
-def _not_mapped(needed: int, plural: str) -> DataError:
-    return DataError(
+def _not_mapped(needed: int, plural: str) -> NoRoom:
+    return NoRoom(
         f"decoded {plural} do not fit into memory, and their file of {needed / 2**20:,.1f} MiB in {cache_folder()} "
         "cannot be mapped: the system gives this process no more address space",
         expected="enough address space",

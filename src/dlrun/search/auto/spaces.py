@@ -87,7 +87,25 @@ def _other_embedding(model: Values) -> Iterator[dict[str, Any]]:
 
 
 def _of_images(dataset: Values, model: Values) -> Iterator[SearchedKey]:
-    """Yield width and depth of the convolutions, dropout, and how much training images are changed."""
+    """Yield what `_of_convolutions` does, and how much training images are changed."""
+    yield from _of_convolutions(dataset, model)
+    if "blocks" in model and isinstance(augmentation := dataset.get("augmentation"), Mapping):
+        less = {key: value for key, value in augmentation.items() if key in ("flip", "translation")}
+        options = [dict(augmentation), less, {**augmentation, "cutout": 0.25}]
+        yield SearchedKey("dataset.augmentation", {"choices": options}, "as drafted, less, or more")
+
+
+def _of_audio(dataset: Values, model: Values) -> Iterator[SearchedKey]:
+    """Yield what `_of_convolutions` does, the range of loudness, and how much training recordings are changed."""
+    yield from _of_convolutions(dataset, model)
+    yield SearchedKey("dataset.dynamic_range", {"choices": [50, 80]}, "decibels above which softer sound is silence")
+    if isinstance(augmentation := dataset.get("augmentation"), Mapping):
+        less = {key: value for key, value in augmentation.items() if key == "time_shift"}
+        yield SearchedKey("dataset.augmentation", {"choices": [dict(augmentation), less]}, "as drafted, or less")
+
+
+def _of_convolutions(dataset: Values, model: Values) -> Iterator[SearchedKey]:
+    """Yield width and depth of the convolutions, and dropout."""
     blocks = [dict(block) for block in model.get("blocks", ())]
     if not blocks:
         yield from _of_model(dataset, model)
@@ -98,10 +116,6 @@ def _of_images(dataset: Values, model: Values) -> Iterator[SearchedKey]:
     yield SearchedKey("model.blocks", {"choices": [blocks, wider, deeper]}, comment)
     yield SearchedKey("model.dropout", _dropout(model))
     yield SearchedKey("model.batch_normalization", {"choices": [False, True]})
-    if isinstance(augmentation := dataset.get("augmentation"), Mapping):
-        less = {key: value for key, value in augmentation.items() if key in ("flip", "translation")}
-        options = [dict(augmentation), less, {**augmentation, "cutout": 0.25}]
-        yield SearchedKey("dataset.augmentation", {"choices": options}, "as drafted, less, or more")
 
 
 def _without_pool(block: Values) -> dict[str, Any]:
@@ -170,6 +184,7 @@ def _range(low: float, high: float, **more: Any) -> dict[str, Any]:
 
 
 _SPACES: dict[str, Callable[[Values, Values], Iterator[SearchedKey]]] = {
+    "audio": _of_audio,
     "table": _of_table,
     "images": _of_images,
     "text": _of_text,

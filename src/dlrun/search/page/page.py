@@ -80,7 +80,7 @@ def _parallel(narrow: Drawing, wide: Drawing | None) -> Markup:
     caption = tag("figcaption", narrow.title)
     if wide is None:
         return tag("figure", image(narrow.svg.encode(), kind="svg+xml", alt=narrow.description), caption, class_="plot")
-    source = tag("source", media=_NARROW, srcset=data_url(narrow.svg.encode(), kind="svg+xml"))
+    source = tag("source", media=_NARROW, srcset=data_url(narrow.svg.encode(), kind="image/svg+xml"))
     shown = image(wide.svg.encode(), kind="svg+xml", alt=wide.description)
     return tag("figure", tag("picture", Markup(source.removesuffix("</source>")), shown), caption)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from dlrun.component import Component, FieldProblem, Path
 from dlrun.data import Source, held_out_count
-from dlrun.data.dataset import ImageSource
+from dlrun.data.augmentation import RandomChanges
 from dlrun.losses import Loss, losses, losses_for
 from dlrun.metrics.metric import SPLIT_PREFIXES, Metric, metrics_for, without_split
 from dlrun.models import Model
@@ -264,8 +264,8 @@ def _loss_fits(
 
 
 def _augmentation_fits(draft: Draft, description: Description) -> Iterator[FieldProblem]:
-    augmentation = draft.dataset.augmentation if isinstance(draft.dataset, ImageSource) else None
-    if augmentation is None or not augmentation.changes:
+    augmentation = getattr(draft.dataset, "augmentation", None)
+    if not isinstance(augmentation, RandomChanges) or not augmentation.changes:
         return
     path, features = ("dataset", "augmentation"), description.features
     if features.kind != "image":

@@ -21,7 +21,7 @@ from dlrun.data.mapped import drop_pages, gather
 from dlrun.signature import Target
 from dlrun.spec.checks.class_weights import weights_by_index
 from dlrun.spec.types import Training
-from dlrun.training.step.augment import Augment
+from dlrun.training.step.augment.augment import Augment
 from dlrun.training.step.gpu_rows import restore_rows, store_rows, stored_spec
 from dlrun.training.step.weights import loss_weights, weighing
 from dlrun.value_transform import transform_tensor
@@ -167,7 +167,10 @@ class Feed:
         augment = self._augment
         mixes = augment is not None and augment.mixes
         taken = tf.concat([indices[-1:] if before is None else before, indices], axis=0) if mixes else indices
-        features = self._preprocess(self._gathered(rows, 0, taken))
+        stored = self._gathered(rows, 0, taken)
+        if augment is not None:
+            stored = augment.changed_stored(stored, self._gathered(rows, -1, taken), epoch)
+        features = self._preprocess(stored)
         weights = self._gathered(rows, 1 + self._has_target, taken) if self._has_weight else None
         # Weights of metrics come only with weights of the loss.
         of_metrics = self._gathered(rows, 2 + self._has_target, taken) if self._weighs_metrics else None

@@ -1,4 +1,4 @@
-"""Check images: unreadable files, sizes that suffer from resizing, and blank images."""
+"""Check files that are examples: unreadable ones, image sizes that suffer from resizing, and blank images."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from dlrun.data.audio.preprocess import AudioPreprocess
 from dlrun.data.images.source import Images
 from dlrun.data.inspection.finding import Finding, percent
 from dlrun.data.inspection.inspected import Inspected, sampled
+from dlrun.data.media.source import MediaSource
 
 ENLARGED = 2.0
 """Factor by which an image may be enlarged."""
@@ -23,30 +25,32 @@ _NAMED = 20
 
 
 def check_corrupt(inspected: Inspected) -> Iterator[Finding]:
-    """Find image files that cannot be read."""
-    if inspected.images is None:
+    """Find files that cannot be read."""
+    source = inspected.source
+    if inspected.files is None or not isinstance(source, MediaSource):
         return
-    corrupt, total = inspected.images.corrupt, len(inspected.images.height)
+    corrupt, total, check = inspected.files.corrupt, len(inspected.files.rows), f"corrupt {source.kind.plural}"
     if not corrupt:
-        yield Finding("pass", "corrupt images", f"none of {total:,} files", "none")
+        yield Finding("pass", check, f"none of {total:,} files", "none")
         return
     files = [f"{name} ({why})" for name, why in corrupt.items()]
     more = f" and {len(files) - _NAMED:,} more (use --json for all)" if len(files) > _NAMED else ""
     found = f"{len(corrupt):,} files cannot be read: {', '.join(files[:_NAMED])}{more}"
-    is_skipped = isinstance(inspected.source, Images) and inspected.source.corrupt == "skip"
+    is_skipped = source.corrupt == "skip"
     advice = "replace or remove them" + ("" if is_skipped else ", or corrupt: skip")
-    yield Finding("note" if is_skipped else "failure", "corrupt images", found, "none", advice)
+    yield Finding("note" if is_skipped else "failure", check, found, "none", advice)
 
 
 def check_sizes(inspected: Inspected) -> Iterator[Finding]:
     """Check how much images are enlarged or distorted when they are resized."""
-    files, shape = inspected.images, inspected.dataset.features.shape
-    if files is None:
+    files, shape = inspected.files, inspected.dataset.features.shape
+    if files is None or not isinstance(inspected.source, Images):
         return
-    height, width = files.height.astype(np.float64), files.width.astype(np.float64)
-    found = f"files have {_span(files.height)} x {_span(files.width)} pixels, the network gets {shape[0]} x {shape[1]}"
+    height, width = (files.rows[side].astype(np.float64) for side in ("height", "width"))
+    span = " x ".join(_span(files.rows[side]) for side in ("height", "width"))
+    found = f"files have {span} pixels, the network gets {shape[0]} x {shape[1]}"
     up, across = shape[0] / height, shape[1] / width
-    is_resized = isinstance(inspected.source, Images) and inspected.source.fit == "resize"
+    is_resized = inspected.source.fit == "resize"
     # The smaller factor: an image that grows along one side only is distorted, not enlarged.
     enlarged = float((np.minimum(up, across) > ENLARGED).mean())
     distorted = float((np.maximum(up / across, across / up) > DISTORTED).mean()) if is_resized else 0.0
@@ -64,7 +68,7 @@ def check_sizes(inspected: Inspected) -> Iterator[Finding]:
 
 def check_blank(inspected: Inspected) -> Iterator[Finding]:
     """Find images whose pixels are all the same."""
-    if inspected.dataset.features.kind != "image":
+    if inspected.dataset.features.kind != "image" or isinstance(inspected.dataset.preprocess, AudioPreprocess):
         return
     images = sampled(inspected.dataset.splits["train"].features)
     flat = images.reshape(len(images), -1)

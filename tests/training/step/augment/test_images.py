@@ -17,10 +17,10 @@ NUMBERS = np.arange(400, dtype=np.int32)
 
 
 def augment(shape: tuple[int, ...] = (9, 9, 1), seed: int = 0, **keys: Any) -> Any:
-    from dlrun.training.step.augment import Augment
+    from dlrun.training.step.augment.images import ImageAugment
 
     low, high = np.zeros(shape[-1]), np.ones(shape[-1])
-    return Augment(Augmentation.model_validate(keys), shape, low=low, high=high, seed=seed)
+    return ImageAugment(Augmentation.model_validate(keys), shape, low=low, high=high, seed=seed)
 
 
 def changed(images: Any, *, epoch: int = 0, numbers: Any = NUMBERS, **keys: Any) -> Any:
@@ -69,7 +69,7 @@ def test_a_rotation_moves_a_dot_on_its_circle_up_to_the_largest_angle() -> None:
 def test_a_half_turn_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
     import tensorflow as tf
 
-    import dlrun.training.step.augment as module
+    import dlrun.training.step.augment.augment as module
 
     monkeypatch.setattr(module, "uniform", lambda numbers, **_: tf.ones((len(numbers), 14)))
     images = noise(3, 6, 8, 2)

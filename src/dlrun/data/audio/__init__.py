@@ -1,0 +1,1 @@
+"""Datasets of sound: waveforms, their spectrograms, and how to read them again for predictions."""

@@ -1,0 +1,1 @@
+"""Change training examples at random inside the training step."""
