@@ -21,6 +21,9 @@ _LOOK_SECONDS = 0.2
 def claimed(identity: IdentityRecord, *, runs_dir: Path) -> Iterator[Lease | None]:
     """Claim a run for the duration of the block.
 
+    Whatever is held inside the block depends on the claim: if another machine takes the claim over while this process
+    is paused, this process can no longer write to the run either, and does not renew its lock.
+
     A claim ends with its process. One of another machine ends when this process has seen, in calls of this function,
     that it is not renewed for the whole time of its lease.
 
@@ -36,11 +39,14 @@ def claimed(identity: IdentityRecord, *, runs_dir: Path) -> Iterator[Lease | Non
     """
     name = sha256(f"{identity.spec} {identity.code} {identity.data}".encode()).hexdigest()[:32]
     lease = _take(runs_dir / FOLDER / _CLAIMS / name, what="the claim of this run")
+    if lease is None:
+        yield None
+        return
     try:
-        yield lease
+        with lease.around():
+            yield lease
     finally:
-        if lease is not None:
-            lease.release(removes=True)
+        lease.release(removes=True)
 
 
 @contextmanager

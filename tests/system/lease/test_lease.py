@@ -102,6 +102,20 @@ def test_a_holder_that_was_taken_over_notices_and_does_not_disturb_the_next_one(
     third.confirm()
 
 
+def test_a_lease_inside_another_one_is_lost_with_it(tmp_path: Path, hour: Watch) -> None:
+    claim = taken(tmp_path / "claim", by=NODE7)
+    with claim.around():
+        run = taken(tmp_path / "run", by=NODE7)
+    run.confirm()
+    refused(tmp_path / "claim", seen=hour)
+    taken(tmp_path / "claim", seen=hour).release(removes=True)
+    time.sleep(0.11)
+    before = state_in(tmp_path / "run")
+    with pytest.raises(TakenOverError):
+        run.confirm()
+    assert state_in(tmp_path / "run") == before  # the next holder of the claim sees no sign of life
+
+
 def test_a_renewal_in_the_last_moment_defeats_the_takeover(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     holder, rename = taken(place, by=NODE7), os.rename
     clock = iter((0.0, 121.0, 121.0, 121.0))

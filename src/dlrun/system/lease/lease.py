@@ -22,7 +22,9 @@ import os
 import secrets
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 
 from dlrun.errors import TakenOverError
@@ -35,6 +37,7 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _ATTEMPTS = 50
 _LOOKS, _PAUSE_SECONDS = 5, 0.01
+_FRESH_SECONDS = 0.1
 _GONE = (errno.ENOENT, errno.ESTALE)
 _TAKEN = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
 
@@ -56,6 +59,7 @@ class Lease:
         self._is_released = False
         self._loss: TakenOverError | None = None
         self._confirmed_at = paused_clock()
+        self._around = _around.get()
         # Reentrant: a signal handler may write the last record while the main thread is in here.
         self._guard = threading.RLock()
 
@@ -87,6 +91,9 @@ class Lease:
         with self._guard:
             if self._loss is not None:
                 raise self._loss
+            if self._around is not None:
+                # Not renewed without it: its next holder must see that this lease is given up, too.
+                self._around.confirm(within=max(within, _FRESH_SECONDS))
             if self._is_released or (within and paused_clock() - self._confirmed_at <= within):
                 return
             began, after = paused_clock(), self._state.renewed()
@@ -98,6 +105,15 @@ class Lease:
                     raise
                 self._state = self._find_mine()
             self._confirmed_at = began
+
+    @contextmanager
+    def around(self) -> Iterator[None]:
+        """Make every lease that is taken inside the block depend on this one: if this one is lost, so are they."""
+        before = _around.set(self)
+        try:
+            yield
+        finally:
+            _around.reset(before)
 
     def release(self, *, removes: bool = False) -> None:
         """Give the lease back; do nothing if it is lost, or was given back before.
@@ -151,6 +167,9 @@ class Lease:
             expected=f"a renewal at least every {self.seconds:g} s; the process or its network was paused",
             hint="this process stops without writing anything more; the other one goes on",
         )
+
+
+_around: ContextVar[Lease | None] = ContextVar("around", default=None)
 
 
 def take_lease(
