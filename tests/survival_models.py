@@ -105,6 +105,36 @@ metrics: [accuracy]
 optimizer: {type: adam, learning_rate: 0.01}
 training: {batch_size: 8, epochs: 4}
 """,
+    # Random blocks that are skipped, statistics of batches, pictures and soft targets that are mixed at random.
+    "resnet": """dataset: {type: builtin, name: digits, validation: 0.2, augmentation: {cutmix: 1.0, mixup: 0.2}}
+model: {type: resnet, depth: 20, filters: 2, stochastic_depth: 0.3}
+loss: {type: categorical_crossentropy, label_smoothing: 0.1}
+metrics: [accuracy]
+optimizer: {type: sgd, learning_rate: 0.05, momentum: 0.9}
+training: {batch_size: 64, epochs: 3}
+""",
+    "transformer": f"""{DIGITS}{CLASSES}
+model: {{type: transformer, width: 8, heads: 2, layers: 1, patch_size: 4, dropout: 0.1, stochastic_depth: 0.2}}
+optimizer: {{type: adamw, weight_decay: 0.01}}
+training: {{batch_size: 32, epochs: 3}}
+""",
+    "tcn": """dataset: {type: synthetic, task: sequence, examples: 400, validation: 0.2}
+model: {type: tcn, filters: [4, 4], dropout: 0.2, stochastic_depth: 0.3, linear_shortcut: true}
+loss: mean_squared_error
+optimizer: {type: adam, learning_rate: 0.01}
+training: {batch_size: 16, epochs: 3}
+""",
+    "graph": f"""{DIGITS}{CLASSES}
+model:
+  type: graph
+  layers:
+    - Conv2D: {{name: stem, filters: 4, kernel_size: 3, padding: same, activation: relu}}
+    - Dropout: {{name: drop, rate: 0.2}}
+    - Add: {{inputs: [stem, drop]}}
+    - Flatten
+    - Dense: {{units: 10}}
+training: {{batch_size: 32, epochs: 3}}
+""",
     "autoencoder": f"""{DIGITS}
 model: {{type: autoencoder, units: [32], latent_units: 8, tied: true, input_noise: 0.2, output_activation: sigmoid}}
 loss: mean_squared_error

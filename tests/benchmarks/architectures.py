@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,8 @@ def train_by_dlrun(work: str, data: Path, epochs: int) -> list[float]:
     with tempfile.TemporaryDirectory() as runs:
         run = dlrun.train(spec_of(work, data, epochs), runs_dir=Path(runs))
         lines = (run.folder.path / "metrics.jsonl").read_text().splitlines()
-    return [json.loads(line)["seconds"] for line in lines]
+    since_start = [0.0, *(json.loads(line)["seconds"] for line in lines)]
+    return [after - before for before, after in pairwise(since_start)]
 
 
 def train_by_fit(work: str, data: Path, epochs: int) -> list[float]:
