@@ -38,5 +38,7 @@ def test_architecture_goes_to_plain_values_and_back() -> None:
             "activation": None,
             "batch_normalization": None,
             "dropout": None,
+            "residual": False,
+            "stochastic_depth": None,
         }
     ]

@@ -5,11 +5,10 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
 if TYPE_CHECKING:
     import keras
+    import numpy as np
+    import numpy.typing as npt
 
 _LONGEST_WAVE = 10_000.0
 _DEVIATION = 0.02
@@ -88,6 +87,8 @@ def sinusoids(steps: int, width: int) -> npt.NDArray[np.float32]:
     Reference:
         Vaswani et al., 2017, "Attention Is All You Need", arXiv:1706.03762, section 3.5.
     """
+    import numpy as np
+
     places = np.arange(width)
     angles = np.arange(steps)[:, None] / _LONGEST_WAVE ** ((places - places % 2) / width)
     return np.where(places % 2, np.cos(angles), np.sin(angles)).astype(np.float32)
