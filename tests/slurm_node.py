@@ -80,6 +80,16 @@ class SlurmNode:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         return done.stdout
 
+    def end_hung_steps(self) -> None:
+        """End daemons of steps that have no process any more: those of Slurm 22.05 sometimes wait for ever then."""
+        for path in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                is_own = path.joinpath("cwd").readlink() == self.folder
+                is_step = path.joinpath("cmdline").read_bytes().startswith(b"slurmstepd: ")
+                children = path.joinpath("task", path.name, "children").read_text().split()
+                if is_own and is_step and not children and time.time() - path.stat().st_mtime > 20:
+                    os.kill(int(path.name), signal.SIGKILL)
+
     def close(self) -> None:
         self.ask("scancel", "--me", "--signal=KILL", "--full")
         self.ask("scancel", "--me")

@@ -19,7 +19,7 @@ model: {type: mlp, units: [32], dropout: 0.2, batch_normalization: true}
 optimizer: {type: adam, learning_rate: 0.001}
 loss: sparse_categorical_crossentropy
 metrics: [accuracy]
-training: {batch_size: 32, epochs: 300, jit: "off", checkpoint_minutes: 0.02, tensorboard: false, report: false}
+training: {batch_size: 32, epochs: 100, jit: "off", checkpoint_minutes: 0.02, tensorboard: false, report: false}
 """
 SEARCH = """\
 search:
@@ -44,12 +44,13 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SlurmNode]
 
 
 def disturb(driver: Any, node: SlurmNode, *, seed: int) -> Iterator[str]:
-    """Requeue a task at random every few seconds, and restart the controller once, until the driver ends."""
+    """Requeue tasks at random, a few dozen times, and restart the controller once, until the driver ends."""
     moments, requeued, is_restarted = random.Random(seed), 0, False
     while driver.process.poll() is None:
-        time.sleep(moments.uniform(4, 9))
+        time.sleep(moments.uniform(4, 12))
+        node.end_hung_steps()
         running = node.ask("squeue", "--noheader", "--states=RUNNING", "--format=%i").split()
-        if running:
+        if running and requeued < 12:
             task = moments.choice(running)
             node.ask("scontrol", "requeue", task)
             requeued += 1
