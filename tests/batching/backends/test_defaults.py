@@ -50,3 +50,16 @@ def test_every_mistake_in_the_file_is_shown_with_its_place(defaults: Path) -> No
     assert (4, "unknown key 'cpu_per_run' in the defaults.engine") in found
     assert (5, "unknown key 'language' in the defaults") in found
     assert error.value.problems[0].origin == str(defaults)
+
+
+def test_the_options_of_slurm_are_checked_in_their_place_and_replaced_by_those_of_the_command_line(
+    defaults: Path,
+) -> None:
+    defaults.write_text('engine: {on: slurm, slurm: "partition=gpu,time=4:00:00"}\n')
+    assert choose_placement().slurm == ("partition=gpu,time=4:00:00",)
+    assert choose_placement(slurm=("mem=2G",)).slurm == ("mem=2G",)
+    defaults.write_text("engine:\n  on: slurm\n  slurm: partiton=gpu\n")
+    with pytest.raises(SpecError) as error:
+        choose_placement()
+    (problem,) = error.value.problems
+    assert (problem.line, problem.what) == (3, "--slurm: 'partiton' is not an option of sbatch by its long name")

@@ -17,8 +17,9 @@ from pydantic import Field
 
 from dlrun.batching.backends.backend import Placement
 from dlrun.batching.backends.choose import name_of
+from dlrun.batching.backends.slurm.options import parse_options
 from dlrun.component import Fields
-from dlrun.errors import SpecError, UsageError
+from dlrun.errors import Problem, SpecError, UsageError
 from dlrun.spec.validate import validate
 from dlrun.system.disk import disk, explained
 from dlrun.system.user_folders import config_folder
@@ -104,6 +105,16 @@ def read_defaults(path: Path) -> DefaultKeys:
             name_of(on.value)
         except UsageError as error:
             wrong.append(on.place.problem(error.what, expected=error.expected, hint=error.hint))
+    wrong.extend(_sbatch_problems(document))
     if found is None or problems or wrong:
         raise SpecError([*problems, *wrong])
     return found
+
+
+def _sbatch_problems(document: Node) -> list[Problem]:
+    options = document.at(("engine", "slurm"))
+    try:
+        parse_options([options.value] if isinstance(options.value, str) and options.value else [])
+    except UsageError as error:
+        return [options.place.problem(error.what, expected=error.expected, hint=error.hint)]
+    return []

@@ -93,3 +93,17 @@ def test_everything_completes_once_and_to_the_bit(
     found = {record["id"]: record["weights_sha256"] for record in records}
     straight = {Path(row["config"]).parent.name: row["weights_sha256"] for row in json.loads(alone.out)["runs"]}
     assert straight == found
+
+
+def test_a_run_that_needs_longer_than_its_time_limit_goes_on_in_the_next_job(
+    run: Callable[..., Any], node: SlurmNode, tmp_path: Path
+) -> None:
+    assert node.conf.exists()
+    (tmp_path / "small.yaml").write_text(CONFIG.replace("epochs: 100", "epochs: 2500"))
+    done = run("batch", "small.yaml", "--on", "slurm", "--slurm", "time=1", "--json", folder=tmp_path)
+    assert done.process.returncode == 0, done.err
+    (record,) = (json.loads(path.read_text()) for path in tmp_path.glob("runs/*/run.json"))
+    assert record["status"] == "completed"
+    assert record["resumed"] > 0
+    (array,) = tmp_path.glob("runs/.batches/*/slurm/001")
+    assert '"late": true' in (array / "0-0.jsonl").read_text()

@@ -10,7 +10,7 @@ from typing import Any
 
 from dlrun.batching.backends.slurm.client import Call, QueuedTask
 from dlrun.batching.backends.slurm.earlier import EarlierTasks
-from dlrun.batching.backends.slurm.ends import ask_accounting, explain_end, never_began
+from dlrun.batching.backends.slurm.ends import Accounting, explain_end, never_began
 from dlrun.batching.backends.slurm.queue import QueueWatch, Snapshot
 from dlrun.batching.backends.slurm.script import UNSEEN, ArrayScript
 from dlrun.batching.backends.slurm.submit import Submission, Submitter
@@ -95,6 +95,7 @@ class SlurmCrew:
         self._watch = QueueWatch(script.job_name, warn=warn, clock=clock)
         self._submitter = Submitter(script, largest=largest, warn=warn, clock=clock)
         self._earlier = EarlierTasks(script.folder)
+        self._accounting = Accounting()
         self._new: list[Request] = []
         self._tasks: dict[TaskPlace, _FollowedTask] = {}
         self._found: list[dict[str, Any]] = []
@@ -281,7 +282,7 @@ class SlurmCrew:
     def _hand_over(self, task: _FollowedTask) -> None:
         queued = task.queued
         if task.ended is None and task.left is None and queued is None and task.id:
-            queued = ask_accounting(task.id)
+            queued = self._accounting.ask(task.id)
         ended, code = explain_end(task.ended, task.left, queued, runs_dir=self._runs_dir)
         if self._signals and (ended is None or ended["how"] == "lost"):
             ended = {"how": "interrupted"}

@@ -17,6 +17,8 @@ _LOST = {
     "PREEMPTED": "it was preempted",
     "REVOKED": "its job was revoked",
 }
+_MOVED = {**_LOST, "TIMEOUT": "it was at its time limit"}
+"""The states of a task that was stopped, and not because somebody wanted its run to stop."""
 _FAILED = {
     "DEADLINE": "reached the deadline of its job",
     "OUT_OF_MEMORY": "ran out of the memory of its job; ask for more: --slurm mem=...",
@@ -40,6 +42,8 @@ def explain_end(
     """
     if left is not None and left.get("late"):
         return _ended("lost", "it was at its time limit"), left["code"]
+    if ended is not None and ended["how"] == "interrupted" and queued is not None and queued.state in _MOVED:
+        return _ended("lost", _MOVED[queued.state]), 1
     if ended is not None:
         return dict(ended), left["code"] if left is not None else 0
     if queued is None:
@@ -80,19 +84,29 @@ def _ended(how: str, reason: str) -> dict[str, Any]:
     return {"event": "ended", "how": how, "reason": reason}
 
 
-def ask_accounting(name: str) -> QueuedTask | None:
-    """Return what the accounting knows of a task that the controller has forgotten; None where there is none.
+class Accounting:
+    """What sacct knows of tasks that the controller has forgotten, at sites that keep such records."""
 
-    Args:
-        name: The id of the task.
-    """
-    reply = Call("sacct", "-X", "-n", "-P", "-o", "State,ExitCode,NodeList", "-j", name).wait()
-    fields = reply.out.strip().split("\n")[-1].split("|")
-    if not reply.is_good or len(fields) != 3:
-        return None
-    state, code, node = fields
-    exited, _, killed = code.partition(":")
-    job, _, index = name.partition("_")
-    status = (int(exited) << 8 if exited.isdecimal() else 0) | (int(killed) if killed.isdecimal() else 0)
-    # A cancelled job has "CANCELLED by 1000".
-    return QueuedTask(job, int(index or 0), state.split(" ")[0], status, 0, node, "", "")
+    def __init__(self) -> None:
+        self._is_there = True
+
+    def ask(self, name: str) -> QueuedTask | None:
+        """Return what is known of a task; None if nothing is.
+
+        Args:
+            name: The id of the task.
+        """
+        if not self._is_there:
+            return None
+        reply = Call("sacct", "-X", "-n", "-P", "-o", "State,ExitCode,NodeList", "-j", name).wait()
+        # Without accounting, or without an answer, the next question would only take time.
+        self._is_there = reply.is_good
+        fields = reply.out.strip().split("\n")[-1].split("|")
+        if not reply.is_good or len(fields) != 3:
+            return None
+        state, code, node = fields
+        exited, _, killed = code.partition(":")
+        job, _, index = name.partition("_")
+        status = (int(exited) << 8 if exited.isdecimal() else 0) | (int(killed) if killed.isdecimal() else 0)
+        # A cancelled job has "CANCELLED by 1000".
+        return QueuedTask(job, int(index or 0), state.split(" ")[0], status, 0, node, "", "")
