@@ -298,3 +298,13 @@ def test_the_engine_forgets_runs_that_have_ended(planned: Planned, watch: Watch)
         return Order(replace(planned, number=number, label="x" * 1000 + str(number)))
 
     assert peak(300) < peak(30) + 30_000
+
+
+def test_a_run_that_waits_again_for_a_machine_is_shown_as_waiting(planned: Planned, watch: Watch) -> None:
+    waits = {"number": 1, "event": "waiting", "reason": "requeued by Slurm"}
+    source = runs(planned, 1)
+    watch.engine(source).go_on(FakeCrew(lambda request: [begun(request), waits, *completes(request)]))
+    states = [event.state for event in watch.events if isinstance(event, RunChanged)]
+    assert [(state.stage, state.reason) for state in states] == [
+        ("running", ""), ("waiting", "requeued by Slurm"), ("running", ""), ("completed", ""),
+    ]  # fmt: skip

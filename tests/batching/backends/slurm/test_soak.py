@@ -13,6 +13,7 @@ from slurm_node import SlurmNode, why_not
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.soak]
 
+_PATIENCE_SECONDS = 3600
 CONFIG = """\
 dataset: {type: builtin, name: digits, validation: 0.1}
 model: {type: mlp, units: [32], dropout: 0.2, batch_normalization: true}
@@ -65,7 +66,7 @@ def disturb(driver: Any, node: SlurmNode, *, seed: int) -> Iterator[str]:
 
 @pytest.mark.parametrize("what", ["batch", "search"])
 def test_everything_completes_once_and_to_the_bit(
-    what: str, start: Callable[..., Any], run: Callable[..., Any], node: SlurmNode, tmp_path: Path
+    what: str, start: Callable[..., Any], node: SlurmNode, tmp_path: Path
 ) -> None:
     (tmp_path / "small.yaml").write_text(CONFIG + (SEARCH if what == "search" else ""))
     grid = ("--grid", "optimizer.learning_rate=1e-2,1e-3", "--seeds", "6") if what == "batch" else ()
@@ -80,7 +81,7 @@ def test_everything_completes_once_and_to_the_bit(
             driver = start(*command, folder=tmp_path)
             done += [*disturb(driver, node, seed=4)]
             break
-    assert driver.wait() == 0, driver.err
+    assert driver.process.wait(_PATIENCE_SECONDS) == 0, driver.err
     assert "restart" in done
     assert len(done) > 8
     records = [json.loads(path.read_text()) for path in tmp_path.glob("runs/*/run.json")]
@@ -88,20 +89,20 @@ def test_everything_completes_once_and_to_the_bit(
     assert {record["status"] for record in records} == {"completed"}
     assert sum(record["resumed"] for record in records) > 2
     configs = [tmp_path / "runs" / record["id"] / "spec.yaml" for record in records]
-    alone = run("batch", *configs, "--runs-dir", "alone", "--json", folder=tmp_path)
-    assert alone.process.returncode == 0, alone.err
+    alone = start("batch", *configs, "--runs-dir", "alone", "--json", folder=tmp_path)
+    assert alone.process.wait(_PATIENCE_SECONDS) == 0, alone.err
     found = {record["id"]: record["weights_sha256"] for record in records}
     straight = {Path(row["config"]).parent.name: row["weights_sha256"] for row in json.loads(alone.out)["runs"]}
     assert straight == found
 
 
 def test_a_run_that_needs_longer_than_its_time_limit_goes_on_in_the_next_job(
-    run: Callable[..., Any], node: SlurmNode, tmp_path: Path
+    start: Callable[..., Any], node: SlurmNode, tmp_path: Path
 ) -> None:
     assert node.conf.exists()
-    (tmp_path / "small.yaml").write_text(CONFIG.replace("epochs: 100", "epochs: 2500"))
-    done = run("batch", "small.yaml", "--on", "slurm", "--slurm", "time=1", "--json", folder=tmp_path)
-    assert done.process.returncode == 0, done.err
+    (tmp_path / "small.yaml").write_text(CONFIG.replace("epochs: 100", "epochs: 3000"))
+    done = start("batch", "small.yaml", "--on", "slurm", "--slurm", "time=3", "--json", folder=tmp_path)
+    assert done.process.wait(_PATIENCE_SECONDS) == 0, done.err
     (record,) = (json.loads(path.read_text()) for path in tmp_path.glob("runs/*/run.json"))
     assert record["status"] == "completed"
     assert record["resumed"] > 0
