@@ -86,7 +86,9 @@ def test_a_frozen_network_works_as_in_prediction_and_its_trained_layers_as_in_tr
 
     from dlrun.models.parts.layer_selection import set_trainable
 
-    model = Pretrained(backbone="mobilenet", alpha=0.25, weights="none", head_units=(6,), dropout=0.2)
+    model = Pretrained(
+        backbone="mobilenet", alpha=0.25, weights="none", head_units=(6,), dropout=0.2, statistics_momentum=0.9
+    )
     keras.utils.set_random_seed(0)
     core = model.build(IMAGE, CLASSES)
     again = model.build(IMAGE, CLASSES)
@@ -101,6 +103,7 @@ def test_a_frozen_network_works_as_in_prediction_and_its_trained_layers_as_in_tr
         "dense_1/kernel", "dense_1/bias", "head/kernel", "head/bias",
     ]  # fmt: skip
     layers = model.backbone_layers(core)
+    assert {layer.momentum for layer in layers if isinstance(layer, keras.layers.BatchNormalization)} == {0.9}
     assert model.backbone_layer_names() == tuple(layer.name for layer in layers)
     images = np.random.default_rng(0).random((4, 32, 32, 3), dtype="float32")
     vector = keras.Model(core.inputs, core.get_layer("backbone_vector").output)

@@ -103,3 +103,16 @@ def backbone_in(core: keras.Model) -> keras.Model:
 
     found: keras.Model = next(layer for layer in core.layers if isinstance(layer, keras.Model))
     return found
+
+
+def set_statistics_momentum(backbone: keras.Model, momentum: float) -> None:
+    """Set which part of its moving statistics each batch normalization keeps in a training step.
+
+    The value of most networks suits the hundred thousands of steps on ImageNet. After a few hundred steps on other
+    images, the statistics would still be those of ImageNet, which the weights no longer fit.
+    """
+    import keras
+
+    for layer in backbone.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = momentum

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -13,7 +13,12 @@ from dlrun.models.head import head
 from dlrun.models.layers import Fraction, Hidden, Positive, features_input, flattened
 from dlrun.models.model import Model, models
 from dlrun.models.parts.layer_selection import LayerSelection, selection_problem, set_trainable
-from dlrun.models.pretrained.backbone import backbone_in, build_backbone, prepare_pixels
+from dlrun.models.pretrained.backbone import (
+    backbone_in,
+    build_backbone,
+    prepare_pixels,
+    set_statistics_momentum,
+)
 from dlrun.names import nearest
 from dlrun.signature import Features, Target
 
@@ -69,6 +74,11 @@ class Pretrained(Hidden, Model):
         "Keras counts them · from:LAYER: this one and all after it · a regular expression for whole names. Frozen "
         "layers work as in prediction: BatchNormalization keeps its statistics, and Dropout drops nothing.",
     )
+    statistics_momentum: Annotated[float, Field(ge=0, lt=1)] | None = Field(
+        default=None,
+        description="Part of its moving statistics that each batch normalization of the network keeps in a step; "
+        "0.9 suits some hundred steps. null: as in Keras, for most networks 0.99 or 0.999.",
+    )
     alpha: float | None = Field(
         default=None, gt=0, description="Width of a mobilenet, as a factor. null: as in Keras, 1.0."
     )
@@ -118,6 +128,8 @@ class Pretrained(Hidden, Model):
             raise ValueError("it is not known which values are black and white pixels: use values from 0 to 1 or 255")
         inputs = features_input(features)
         backbone = build_backbone(self.entry, features.shape, self.arguments)
+        if self.statistics_momentum is not None:
+            set_statistics_momentum(backbone, self.statistics_momentum)
         set_trainable(backbone.layers, self.trainable)
         tensor = backbone(prepare_pixels(inputs, self.entry.preprocessing, features.pixel_range))
         tensor = self.drop(self._vector(tensor), name="features")
