@@ -77,8 +77,8 @@ def from_a_run(given: argparse.Namespace) -> dict[str, list[float]]:
             pictures = few_pictures(given.data, given.folder / "parent", first, count=None, seed=0)
             parent = trained(pictures, given, seed=0)[0]
         pictures = few_pictures(given.data, given.folder / f"seed-{seed}", other, count=given.pictures, seed=seed)
-        for way, start in zip(scores, ({"initialize": parent}, {}), strict=True):
-            scores[way].append(trained(pictures, given, seed=seed, batch_size=25, **start)[1])
+        for way, start in zip(scores, (parent, None), strict=True):
+            scores[way].append(trained(pictures, given, seed=seed, initialize=start)[1])
     return scores
 
 
@@ -89,7 +89,7 @@ def from_imagenet(given: argparse.Namespace) -> dict[str, list[float]]:
     scores: dict[str, list[float]] = {"ImageNet": [], "from scratch": []}
     for seed in range(given.seeds):
         pictures = few_pictures(given.data, given.folder / f"ten-{seed}", classes, count=given.pictures, seed=seed)
-        scores["ImageNet"].append(trained(pictures, given, seed=seed, size=(96, 96), model=pretrained)[1])
+        scores["ImageNet"].append(trained(pictures, given, seed=seed, size=[96, 96], model=pretrained)[1])
         scores["from scratch"].append(trained(pictures, given, seed=seed)[1])
     return scores
 
@@ -108,8 +108,8 @@ def few_pictures(data: Path, folder: Path, classes: list[str], *, count: int | N
 
 
 def trained(
-    pictures: Path, given: argparse.Namespace, *, seed: int, size: tuple[int, int] | None = None,
-    model: dict[str, Any] | None = None, batch_size: int = 32, **more: Any,
+    pictures: Path, given: argparse.Namespace, *, seed: int, size: list[int] | None = None,
+    model: dict[str, Any] | None = None, initialize: str | None = None,
 ) -> tuple[str, float]:  # fmt: skip
     """Train on some pictures; the id of the run and its test accuracy."""
     spec = {
@@ -121,8 +121,8 @@ def trained(
         "schedule": "cosine",
         "loss": "sparse_categorical_crossentropy",
         "metrics": ["accuracy"],
-        "training": {"batch_size": batch_size, "epochs": given.epochs, "report": False, "tensorboard": False},
-        **more,
+        "training": {"batch_size": 25, "epochs": given.epochs, "report": False, "tensorboard": False},
+        "initialize": initialize,
     }
     done = dlrun.train(spec, runs_dir=given.folder / "runs")
     return done.folder.id, done.scores["test"]["accuracy"]
