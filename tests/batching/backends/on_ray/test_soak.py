@@ -16,10 +16,10 @@ pytestmark = pytest.mark.soak
 
 CONFIG = """
 dataset: {type: builtin, name: digits, validation: 0.1}
-model: {type: mlp, hidden_units: [64], dropout: 0.2}
+model: {type: mlp, units: [64], dropout: 0.2}
 optimizer: {type: adam, learning_rate: 0.001}
 loss: sparse_categorical_crossentropy
-training: {epochs: 120, jit: off, checkpoint_minutes: 0.05}
+training: {epochs: 60, jit: off, checkpoint_minutes: 0.05}
 """
 SPACE = """
 search:
@@ -82,6 +82,13 @@ def complete(runs: Path, count: int) -> Callable[[], bool]:
     return lambda: sum(record["status"] == "completed" for record in records(runs)) >= count
 
 
+def reach(driver: Any, runs: Path, count: int) -> None:
+    """Wait until so many runs are complete."""
+    enough = complete(runs, count)
+    driver.wait_until(lambda: enough() or driver.output.with_suffix(".code").exists())
+    assert enough(), driver.err
+
+
 def disturbed(cluster: RayCluster, start: Callable[[], Any], runs: Path, *, most: int, seed: int) -> Any:
     """Lose the second node twice and the driver once, each when some more runs are complete; return the last driver."""
     chance, driver = random.Random(seed), start()
@@ -89,7 +96,7 @@ def disturbed(cluster: RayCluster, start: Callable[[], Any], runs: Path, *, most
     events = ["node", "node", "driver"]
     chance.shuffle(events)
     for moment, event in zip(moments, events, strict=True):
-        driver.wait_until(complete(runs, moment))
+        reach(driver, runs, moment)
         time.sleep(chance.uniform(0, 5))
         if event == "node":
             cluster.ask("kill")
@@ -98,7 +105,6 @@ def disturbed(cluster: RayCluster, start: Callable[[], Any], runs: Path, *, most
             driver.signal(9)
             driver.wait()
             driver = start()
-    driver.wait_until(complete(runs, most))
     return driver.wait()
 
 
@@ -152,7 +158,7 @@ def test_a_network_that_goes_away_for_a_minute_moves_the_runs(cluster: RayCluste
     driver = forked.start(
         "batch", "small.yaml", "--seeds", "4", "--on", "ray", "--json", folder=project, **cluster.environment
     )
-    driver.wait_until(complete(project / "runs", 1))
+    reach(driver, project / "runs", 1)
     cluster.ask("stop")
     time.sleep(60)
     cluster.ask("cont")
