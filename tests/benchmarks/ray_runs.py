@@ -115,7 +115,7 @@ def many(count: int) -> None:
 
     import ray
 
-    cluster = RayCluster(cpus=8)
+    cluster = RayCluster(cpus=2)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         ray.init(address=cluster.address, log_to_driver=False, logging_level=logging.ERROR)

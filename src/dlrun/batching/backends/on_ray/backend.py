@@ -211,16 +211,34 @@ def _ask(question: Question, needs: Needs) -> Answers:
                 expected="nodes that start a worker process",
                 hint="ray status shows the state of the cluster",
             )
-        try:
-            found = [ray.get(ref) for ref in ready]
-        except ray.exceptions.RayError as error:
-            lines = str(error).strip().splitlines() or [type(error).__name__]
-            raise RunError(f"a node could not be asked whether it can train: {lines[-1]}") from error
+        found, problem = _answers(ready)
+        if not found:
+            raise RunError(
+                f"no node could be asked whether it can train{problem and f': {problem}'}",
+                expected="at least one node that is up",
+                hint="ray status shows the state of the cluster",
+            )
     finally:
         ray.cloudpickle.unregister_pickle_by_value(probe)
     # A clock may be read at any time between the question and the last answer.
     offsets = [max(each["time"] - now, 0.0) or min(each["time"] - began, 0.0) for each in found]
     return Answers(question, found, offsets)
+
+
+def _answers(ready: Sequence[Any]) -> tuple[list[dict[str, Any]], str]:
+    """Return the answers of the nodes, without those that were lost meanwhile, and what Ray said of one of these."""
+    import ray
+
+    found, problem = [], ""
+    for ref in ready:
+        try:
+            found.append(ray.get(ref))
+        except ray.exceptions.RayTaskError as error:
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            raise RunError(f"a node could not be asked whether it can train: {lines[-1]}") from error
+        except ray.exceptions.RayError as error:
+            problem = str(error).strip().partition("\n")[0]
+    return found, problem
 
 
 def _check_can_travel(request: BackendRequest, strangers: Sequence[str]) -> None:
