@@ -175,7 +175,7 @@ class BatchSource:
             RunError: The record cannot be written.
         """
         self.states[state.planned.number] = state
-        self._file.write(self.states, finished=False)
+        self._file.update(self.states)
 
     def hear(self, event: BatchEvent) -> None:
         """Keep the states up to date, and pass the event on."""

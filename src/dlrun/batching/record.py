@@ -6,6 +6,7 @@ The id is a digest of the runs. So the same command line, run again after the ba
 from __future__ import annotations
 
 import datetime as dt
+import math
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -21,6 +22,8 @@ from dlrun.system.disk import disk, explained
 
 FOLDER = ".batches"
 _LARGEST_BYTES = 1 << 26
+_PAUSES = 20
+"""After each update none follows for so many times as long as it took."""
 
 
 class MemberRecord(BaseModel):
@@ -103,10 +106,30 @@ class BatchFile:
         goes_on = before is not None and before.finished is None and before.again == again
         started = before.started if goes_on and before is not None else now()
         self._record = BatchRecord(id=self.id, command=command, again=again, started=started, engine=engine)
+        self._written_at, self._write_seconds = -math.inf, 0.0
         self.since = self._record.since if again else 0.0
         """Only runs that started then or later count as runs of this batch; in seconds since 1970."""
         with explained(f"create {self.path.parent}"):
             disk.make_folders(self.path.parent)
+
+    def update(self, states: Mapping[int, RunState]) -> None:
+        """Record the states of the runs while the batch goes on, unless that would take too much of its time.
+
+        The file has a line for each run. With thousands of runs, writing it whenever one has ended would take longer
+        than the runs. Nothing depends on it: which runs are complete follows from the runs themselves.
+
+        Args:
+            states: The states by number.
+
+        Raises:
+            RunError: The file cannot be written.
+        """
+        began = time.monotonic()
+        if began - self._written_at < _PAUSES * self._write_seconds:
+            return
+        self.write(states, finished=False)
+        self._written_at = time.monotonic()
+        self._write_seconds = self._written_at - began
 
     def write(self, states: Mapping[int, RunState], *, finished: bool) -> None:
         """Record the states of the runs.

@@ -139,7 +139,7 @@ def test_a_search_loses_nodes_and_its_driver_and_no_trial(cluster: RayCluster, p
     assert done.code == 0, done.err
     outcome = json.loads(done.out)
     assert len(outcome["trials"]) == 30
-    assert {trial["stage"] for trial in outcome["trials"]} <= {"completed", "paused"}
+    assert {trial["status"] for trial in outcome["trials"]} <= {"completed", "paused"}
     found = {record["id"]: record for record in records(project / "runs")}
     assert len(found) == 30
     ledger = (project / "runs" / "searches" / "searched" / "ledger.jsonl").read_text().splitlines()
@@ -147,7 +147,7 @@ def test_a_search_loses_nodes_and_its_driver_and_no_trial(cluster: RayCluster, p
     for trial in outcome["trials"]:
         record = found[trial["runs"][0]]
         assert record["exact"]
-        if trial["stage"] == "completed":
+        if trial["status"] == "completed":
             options = [part for text in (*overrides[trial["trial"]], "search=null") for part in ("--set", text)]
             alone = forked.run("train", "searched.yaml", *options, "--runs-dir", "alone", "--json", folder=project)
             assert alone.code == 0, alone.err
