@@ -7,6 +7,8 @@
 Each is answered by one line when it is done. When stdin closes, the cluster ends.
 """
 
+import contextlib
+import functools
 import json
 import os
 import shutil
@@ -14,6 +16,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from typing import Any
 
 
@@ -46,8 +49,19 @@ class RayCluster:
 
     def _answer(self) -> dict[str, Any]:
         assert self._process.stdout is not None
-        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the cluster has ended with {self._process.wait()}")
+        answer: dict[str, Any] = json.loads(line)
         return answer
+
+
+def tried(start: Callable[[], Any]) -> Any:
+    """Start something of Ray, which gives up after 30 s, too soon on a busy machine."""
+    for _ in range(2):
+        with contextlib.suppress(Exception):
+            return start()
+    return start()
 
 
 def serve(cpus: int) -> None:
@@ -56,8 +70,9 @@ def serve(cpus: int) -> None:
     small = {"num_cpus": cpus, "object_store_memory": 80 << 20}
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # Ray prints, too
-    cluster = Cluster(initialize_head=True, head_node_args={**small, "include_dashboard": False})
-    second = cluster.add_node(**small)
+    head = {**small, "include_dashboard": False}
+    cluster = tried(lambda: Cluster(initialize_head=True, head_node_args=head))
+    second = tried(lambda: cluster.add_node(**small))
 
     def answer(**content: Any) -> None:
         answers.write(json.dumps(content) + "\n")
@@ -74,7 +89,8 @@ def serve(cpus: int) -> None:
             case "kill":
                 cluster.remove_node(second, allow_graceful=False)
             case "add":
-                second = cluster.add_node(**small, env_vars=request.get("env"))
+                more = {**small, "env_vars": request.get("env")}
+                second = tried(functools.partial(cluster.add_node, **more))
             case "stop":
                 signal_second(signal.SIGSTOP)
             case "cont":

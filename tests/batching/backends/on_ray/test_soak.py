@@ -82,6 +82,15 @@ def complete(runs: Path, count: int) -> Callable[[], bool]:
     return lambda: sum(record["status"] == "completed" for record in records(runs)) >= count
 
 
+def training(runs: Path) -> list[dict[str, Any]]:
+    """Return the runs that have trained an epoch and go on."""
+    return [
+        record
+        for record in records(runs)
+        if record["status"] == "running" and (runs / record["id"] / "metrics.jsonl").exists()
+    ]
+
+
 def reach(driver: Any, runs: Path, count: int) -> None:
     """Wait until so many runs are complete."""
     enough = complete(runs, count)
@@ -97,7 +106,9 @@ def disturbed(cluster: RayCluster, start: Callable[[], Any], runs: Path, *, most
     chance.shuffle(events)
     for moment, event in zip(moments, events, strict=True):
         reach(driver, runs, moment)
-        time.sleep(chance.uniform(0, 5))
+        # Both nodes are in the middle of a run, so that one of them goes on elsewhere.
+        driver.wait_until(lambda: len(training(runs)) == 2 or driver.output.with_suffix(".code").exists())
+        time.sleep(chance.uniform(0, 1))
         if event == "node":
             cluster.ask("kill")
             cluster.ask("add")
