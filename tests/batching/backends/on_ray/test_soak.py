@@ -91,11 +91,10 @@ def training(runs: Path) -> list[dict[str, Any]]:
     ]
 
 
-def reach(driver: Any, runs: Path, count: int) -> None:
-    """Wait until so many runs are complete."""
-    enough = complete(runs, count)
-    driver.wait_until(lambda: enough() or driver.output.with_suffix(".code").exists())
-    assert enough(), driver.err
+def reach(driver: Any, state: Callable[[], bool]) -> None:
+    """Wait until something is so; fail if the driver ends before."""
+    driver.wait_until(lambda: state() or driver.output.with_suffix(".code").exists())
+    assert state(), driver.err
 
 
 def disturbed(cluster: RayCluster, start: Callable[[], Any], runs: Path, *, most: int, seed: int) -> Any:
@@ -105,9 +104,8 @@ def disturbed(cluster: RayCluster, start: Callable[[], Any], runs: Path, *, most
     events = ["node", "node", "driver"]
     chance.shuffle(events)
     for moment, event in zip(moments, events, strict=True):
-        reach(driver, runs, moment)
-        # Both nodes are in the middle of a run, so that one of them goes on elsewhere.
-        driver.wait_until(lambda: len(training(runs)) == 2 or driver.output.with_suffix(".code").exists())
+        reach(driver, complete(runs, moment))
+        reach(driver, lambda: len(training(runs)) == 2)  # so that a run has to go on elsewhere
         time.sleep(chance.uniform(0, 1))
         if event == "node":
             cluster.ask("kill")
@@ -169,7 +167,7 @@ def test_a_network_that_goes_away_for_a_minute_moves_the_runs(cluster: RayCluste
     driver = forked.start(
         "batch", "small.yaml", "--seeds", "4", "--on", "ray", "--json", folder=project, **cluster.environment
     )
-    reach(driver, project / "runs", 1)
+    reach(driver, complete(project / "runs", 1))
     cluster.ask("stop")
     time.sleep(60)
     cluster.ask("cont")
