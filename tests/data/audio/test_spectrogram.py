@@ -63,6 +63,7 @@ def test_a_picture_has_time_to_the_right_and_low_frequencies_at_the_bottom() -> 
         assert shown[-1].tolist() == features[:, 0, 0].tolist()
     assert preprocess.pictured(features[None]).shape == (1, 40, 19, 1)
     assert preprocess.shape == (19, 40, 1)
+    assert preprocess.pixel_range(np.zeros(0)).white == (1.0,)
 
 
 @pytest.mark.tensorflow

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from dlrun.data.audio.spectrogram import Spectrogram
 from dlrun.data.audio_files.form import FULL_SCALE
 from dlrun.data.preprocess import Preprocess
+from dlrun.signature import PixelRange
 
 if TYPE_CHECKING:
     import keras
@@ -62,6 +63,10 @@ class AudioPreprocess(Preprocess):
         if images.ndim == 2:
             return images.T[::-1]
         return images.swapaxes(-3, -2)[..., ::-1, :, :]
+
+    def pixel_range(self, stored: Array) -> PixelRange:  # noqa: ARG002  it does not depend on the data
+        """Return 0, which is silence, as black, and 1, the loudest value, as white."""
+        return PixelRange((0.0,), (1.0,))
 
     def value_range(self, stored: Array) -> tuple[Array, Array]:  # noqa: ARG002  it does not depend on the data
         """Return 0 for silence and 1 for the loudest value."""
