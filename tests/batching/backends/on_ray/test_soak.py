@@ -19,7 +19,7 @@ dataset: {type: builtin, name: digits, validation: 0.1}
 model: {type: mlp, units: [64], dropout: 0.2}
 optimizer: {type: adam, learning_rate: 0.001}
 loss: sparse_categorical_crossentropy
-training: {epochs: 60, jit: off, checkpoint_minutes: 0.05}
+training: {epochs: 300, jit: off, checkpoint_minutes: 0.05}
 """
 SPACE = """
 search:

@@ -6,7 +6,7 @@ import pytest
 
 from dlrun.batching.backends.on_ray import work
 from dlrun.batching.backends.on_ray.mailbox import MOST_MESSAGES, Mailbox
-from dlrun.batching.backends.on_ray.work import Link, follow
+from dlrun.batching.backends.on_ray.work import Link, follow, unstarted
 from dlrun.batching.messages import Request
 from fake_crew import FakeCrew, begun, ended, gone
 
@@ -64,6 +64,13 @@ def test_a_cancelled_task_stops_its_run_with_a_checkpoint() -> None:
     kept = follow(crew, REQUEST, linked(Mailbox()))  # type: ignore[arg-type]
     assert crew.signals == [signal.SIGTERM]
     assert kept[-2]["how"] == "interrupted"
+
+
+def test_a_run_that_ends_before_it_can_say_a_word_is_the_fault_of_its_node() -> None:
+    silent = FakeCrew(lambda request: [gone(request, 1)])
+    assert "could not be started" in unstarted(follow(silent, REQUEST, linked(Mailbox())))  # type: ignore[arg-type]
+    for last in ([gone(REQUEST, -9)], [begun(REQUEST), gone(REQUEST, 1)], [ended(REQUEST, "failed"), gone(REQUEST, 3)]):
+        assert not unstarted(last)
 
 
 def test_an_answer_that_is_late_is_waited_for_without_more_questions() -> None:

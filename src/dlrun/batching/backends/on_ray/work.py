@@ -115,13 +115,16 @@ def train_task(task: Task, mailbox: Any) -> list[dict[str, Any]]:
     if link.signals(seconds=1.0):
         return ended(request, "interrupted")
     try:
-        return follow(_worker.crew(task), request, link)
+        kept = follow(_worker.crew(task), request, link)
+        reason = unstarted(kept)
     except (RunError, OSError) as error:
-        # What starts the runs is broken here, as on a node without space or memory; it may work on another one.
         _worker.forget()
         reason = error.what if isinstance(error, RunError) else str(error)
-        node = ray.get_runtime_context().get_node_id()
-        return ended(request, "lost", reason=f"{socket.gethostname()}: {reason}", node=node, code=1)
+    if not reason:
+        return kept
+    # What starts the runs is broken here, as on a node without space; it may work on another one.
+    node = ray.get_runtime_context().get_node_id()
+    return ended(request, "lost", reason=f"{socket.gethostname()}: {reason}", node=node, code=1)
 
 
 def follow(crew: LocalCrew, request: Request, link: Link) -> list[dict[str, Any]]:
@@ -153,6 +156,16 @@ def follow(crew: LocalCrew, request: Request, link: Link) -> list[dict[str, Any]
                 crew.signal(number)
         except KeyboardInterrupt:  # Ray has cancelled the task
             crew.signal(signal.SIGTERM)
+
+
+def unstarted(kept: Sequence[Mapping[str, Any]]) -> str:
+    """Return why a run had no chance to begin, and to say so itself; empty if it had.
+
+    Args:
+        kept: Its last messages.
+    """
+    code = kept[-1]["code"]
+    return f"a run could not be started (exit code {code})" if len(kept) == 1 and code > 0 else ""
 
 
 def ended(request: Request, how: str, *, code: int = 0, **content: Any) -> list[dict[str, Any]]:
