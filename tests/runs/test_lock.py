@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from dlrun.errors import RunError, UsageError
+from dlrun.errors import RunError, TakenOverError, UsageError
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.lock import Holder, reporting_waits
 from dlrun.system.lease.watch import watch
@@ -74,6 +74,14 @@ def test_a_reader_does_not_block_a_writer(tmp_path: Path) -> None:
         with folder.lock():
             assert folder.held_by() == Holder(os.getpid())
         reader.join()
+
+
+def test_an_error_that_a_takeover_has_caused_is_reported_as_that(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path, name="x")
+    with pytest.raises(TakenOverError, match="was taken over"), folder.lock():  # noqa: PT012  the end of the block fails
+        (state,) = folder.lock_folder.iterdir()
+        state.rename(state.with_name("00000002.free"))
+        raise RunError("cannot write the checkpoint: it does not exist")
 
 
 def test_the_lock_file_of_an_earlier_version_blocks_nobody_unless_that_version_runs(tmp_path: Path) -> None:

@@ -81,6 +81,7 @@ def locked(path: Path, *, what: str = "") -> Iterator[Lease]:
 
     Raises:
         RunError: Another process holds the lock; the error names it.
+        TakenOverError: Another machine took the lock over while this process was paused.
     """
     what = what or f"the run {path.parent.name}"
     with explained(f"lock {path.parent}"):
@@ -90,6 +91,11 @@ def locked(path: Path, *, what: str = "") -> Iterator[Lease]:
     try:
         with fenced(path.parent, found):
             yield found
+    except (RunError, OSError):
+        # A takeover may have caused it: the next holder clears the half-written files of this process.
+        with contextlib.suppress(OSError):
+            found.confirm()
+        raise
     finally:
         found.release()
 
