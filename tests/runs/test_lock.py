@@ -27,7 +27,7 @@ with RunFolder(pathlib.Path(sys.argv[1])).lock():
     time.sleep(60)
 """
 WRITE = """
-import sys, pathlib
+import sys, time, pathlib
 from dlrun.errors import TakenOverError
 from dlrun.runs.folder import RunFolder
 folder, what = RunFolder(pathlib.Path(sys.argv[1])), sys.argv[2]
@@ -41,6 +41,7 @@ try:
         for number in range(1, 2000):
             writes[what]()
             print("wrote", flush=True)
+            time.sleep(0.01)
 except TakenOverError as error:
     print(error, flush=True)
 """
