@@ -156,7 +156,8 @@ class RaySlots:
     def __str__(self) -> str:
         """Return a description."""
         self._look()
-        return f"{self._room} on {len(self._nodes())} nodes"
+        count = len(self._nodes())
+        return f"{self._room} on {count} node{'s' if count > 1 else ''}"
 
     def _on_gpu(self, spec: Spec) -> bool:
         return self._needs.gpus > 0 and may_use_gpu(spec)

@@ -119,7 +119,7 @@ def train_task(task: Task, mailbox: Any) -> list[dict[str, Any]]:
         reason = unstarted(kept)
     except (RunError, OSError) as error:
         _worker.forget()
-        reason = error.what if isinstance(error, RunError) else str(error)
+        reason = (error.what if isinstance(error, RunError) else str(error)) or type(error).__name__
     if not reason:
         return kept
     # What starts the runs is broken here, as on a node without space; it may work on another one.
