@@ -41,11 +41,8 @@ training: {{batch_size: 32, epochs: 3}}
 model: {{type: mlp, units: [12], dropout: 0.2, batch_normalization: true}}
 optimizer: {{type: adamw, learning_rate: 0.02, weight_decay: 0.01}}
 schedule: cosine
-training:
-  batch_size: 32
-  phases:
-    - {{epochs: 1, trainable: none}}
-    - {{epochs: 2, trainable: all, learning_rate: 0.01, backbone_learning_rate: 0.002}}
+training: {{batch_size: 32, epochs: 3, phases: [{{epochs: 1, trainable: none}},
+  {{trainable: all, learning_rate: 0.01, backbone_learning_rate: 0.002}}]}}
 """,
     # In parts, one for each core, with fused kernels; gathered ahead of the steps.
     "shared": f"""{DIGITS}{CLASSES}
