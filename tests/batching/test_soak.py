@@ -1,11 +1,13 @@
 """Twelve runs of a batch that is killed at random three times equal the same twelve trained one by one."""
 
 import json
+import os
 import random
 import signal
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -167,3 +169,32 @@ def test_a_run_that_another_batch_trains_is_not_trained_again(
     assert (first.wait(), second.process.returncode) == (0, 0), second.err
     assert [record["status"] for record in records(tmp_path)] == ["completed"]
     assert "skipped" in first.err + second.err
+
+
+def test_two_machines_in_one_runs_folder_train_each_run_once_though_one_of_them_is_paused_and_the_other_killed(
+    start: Any, run: Any, records: Callable[[Path], list[dict[str, Any]]], tmp_path: Path
+) -> None:
+    (tmp_path / "mlp.yaml").write_text(DIGITS.replace("epochs: 8", "epochs: 60") + MODELS["mlp"])
+    command = ("batch", "mlp.yaml", "--seeds", "4", "--jobs", "2")
+    on = {name: {"DLRUN_HOST": name, "DLRUN_LEASE_SECONDS": "15"} for name in ("a", "b", "c")}
+    first = start(*command, folder=tmp_path, **on["a"])
+    first.wait_until(lambda: list(tmp_path.glob("runs/*/checkpoints/step-*")))
+    stopped = [first.process.pid, *processes(first.process.pid)]
+    for number in stopped:  # the machine is asleep
+        os.kill(number, signal.SIGSTOP)
+    second = start(*command, folder=tmp_path, **on["b"])
+    second.wait_until(lambda: "resumed" in second.err)
+    lost = [second.process.pid, *processes(second.process.pid)]
+    third = start(*command, "--json", folder=tmp_path, **on["c"])
+    for number in stopped:
+        os.kill(number, signal.SIGCONT)
+    time.sleep(2)
+    for number in lost:  # the machine is gone
+        with suppress(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)
+    assert (first.wait(), third.wait()) == (0, 0), first.err + third.err
+    assert [record["status"] for record in records(tmp_path)] == ["completed"] * 4
+    for row in json.loads(third.out)["runs"]:
+        overrides = [part for key, value in row["values"].items() for part in ("--set", f"{key}={value}")]
+        alone = run("train", row["config"], *overrides, "--json", "--runs-dir", "alone", folder=tmp_path)
+        assert json.loads(alone.out)["weights_sha256"] == row["weights_sha256"]
