@@ -21,6 +21,8 @@ def write_example_data(folder: Path) -> None:
     _write_power(folder)
     for split, count in (("train", 40), ("test", 10)):
         _write_photos(folder / "photos" / split, count, seed=count)
+        (folder / "flowers").mkdir(exist_ok=True)
+        (folder / "flowers" / split).symlink_to(folder / "photos" / split)
     for split, count in (("train", 12), ("test", 3)):
         _write_tones(folder / "tones" / split, count)
     draw = np.random.default_rng(0)

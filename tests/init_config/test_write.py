@@ -76,7 +76,7 @@ def test_data_that_cannot_be_guessed_is_an_error_with_a_way_out(
     with pytest.raises(DataError, match="there is no file"):
         write_config("nothing.csv", tmp_path / "x.yaml", Wishes())
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=r"neither images nor \.txt"):
+    with pytest.raises(DataError, match=r"neither images nor sound nor \.txt"):
         write_config(str(tmp_path / "empty"), tmp_path / "x.yaml", Wishes())
     assert not (tmp_path / "x.yaml").exists()
 

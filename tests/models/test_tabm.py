@@ -148,7 +148,7 @@ def test_a_blend_is_a_weighted_mean_of_logits_outside_of_training_and_leaves_out
     model.get_layer("blend").set_weights([share])
     x = np.concatenate([np.random.default_rng(0).random((6, 3)), np.full((6, 1), 2)], axis=1).astype(np.float32)
     expected = (1 - share) * np.asarray(plain(x)) + share * (x[:, :3] @ kernel + bias)
-    np.testing.assert_allclose(model(x), expected, rtol=1e-5)
+    np.testing.assert_allclose(model(x), expected, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(model(x, training=True), plain(x, training=True), rtol=1e-6)
     assert len(model.trainable_weights) == len(plain.trainable_weights)
 

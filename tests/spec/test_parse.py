@@ -186,7 +186,7 @@ def test_a_key_that_only_other_types_have_is_explained(write: Write) -> None:
     path = write("dataset: {type: synthetic, task: linear, group: g}\nmodel: linear\nloss: mean_squared_error\n")
     (problem,) = problems_of(path)
     assert problem.what == "unknown key 'group' in dataset, which is of type synthetic, whose examples have no columns"
-    assert problem.expected == "a type that has it: images, table, text"
+    assert problem.expected == "a type that has it: audio, images, table, text"
     assert "save the data as a table" in problem.hint
     path = write("dataset: {type: series, path: a.csv, target: y, history: 3, weight: w}\nmodel: linear\nloss: huber\n")
     assert "whose examples are windows of several rows" in problems_of(path)[0].what

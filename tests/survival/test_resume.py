@@ -58,8 +58,8 @@ def record(run: Path) -> Any:
 
 
 def content(run: Path) -> dict[str, bytes]:
-    hidden = {run / ".lock", run / "log.txt"}
-    files = (path for path in sorted(run.rglob("*")) if path.is_file() and path not in hidden)
+    hidden = {".lock", "log.txt"}
+    files = (path for path in sorted(run.rglob("*")) if path.is_file() and not hidden & {*path.relative_to(run).parts})
     return {str(path.relative_to(run)): path.read_bytes() for path in files}
 
 

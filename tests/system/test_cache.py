@@ -357,7 +357,7 @@ def test_a_full_disk_first_loses_cache_entries(folder: Path, mounted: Callable[.
 
 
 def test_an_unknown_kind_is_a_programming_error() -> None:
-    with pytest.raises(ValueError, match="not one of images, tables"):
+    with pytest.raises(ValueError, match="not one of images, audio, tables"):
         Cache("other")
     assert set(cache_entries.KINDS) >= {"images", "tables", "tfds", "tfds-tables", "jit"}
 

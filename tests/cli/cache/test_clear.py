@@ -56,8 +56,8 @@ def test_an_entry_in_use_stays_and_is_named(folder: Path, dlrun: Dlrun) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("ls", "pictures"), "'pictures' is not one of images, tables"),
-        (("clear", "pictures", "--yes"), "'pictures' is not one of images, tables"),
+        (("ls", "pictures"), "'pictures' is not one of images, audio, tables"),
+        (("clear", "pictures", "--yes"), "'pictures' is not one of images, audio, tables"),
         (("clear", "--older-than", "soon"), "'soon' is not a number of seconds"),
     ],
 )

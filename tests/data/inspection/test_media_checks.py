@@ -24,7 +24,7 @@ def test_corrupt_blank_and_distorted_images_are_found(tmp_path: Path) -> None:
     inspected = inspect_source(Images(path=str(folder), size=(16, 16)))
     found = {finding.check: finding for finding in find_all(inspected)}
     assert found["corrupt images"].status == "failure"
-    assert "pets/a/half.png (its pixels cannot be decoded)" in found["corrupt images"].said
+    assert "pets/a/half.png (it cannot be decoded)" in found["corrupt images"].said
     assert "pets/b/text.png (it is text)" in found["corrupt images"].said
     assert found["corrupt images"].said.startswith("2 files")
     assert found["blank images"].said.startswith("1 of 33")

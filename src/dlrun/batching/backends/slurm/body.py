@@ -24,6 +24,7 @@ from dlrun.batching.claim import claimed
 from dlrun.batching.job import Shown, run_job
 from dlrun.batching.messages import Request, send
 from dlrun.errors import Interrupted
+from dlrun.system.disk import disk
 from dlrun.system.lease.state import lease_seconds
 from dlrun.training.stop import SIGNALS, handled_signals
 
@@ -82,7 +83,7 @@ class TaskBody:
             send(pipe, number=self._request.number, event="ended", how="failed", reason=_NO_STEP)
             returns = False
         send(pipe, number=self._request.number, event="exit", code=code, late=returns)
-        os.fsync(pipe)
+        disk.wait(pipe)
         if returns:
             self._requeue()
         return code if code >= 0 else 128 - code

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dlrun.batching.backends.slurm.options import SbatchOptions, time_limit_seconds
 from dlrun.batching.backends.slurm.tasks import TaskFolder
 from dlrun.batching.messages import Request
 from dlrun.system.disk import disk, explained
+from dlrun.system.interpreter import python_command
 
 UNSEEN = 66
 """The exit code of a task that does not see the runs folder."""
@@ -40,7 +40,7 @@ class ArrayScript:
     options: SbatchOptions = ()
     at_once: int | None = None
     workdir: Path = Path()
-    python: str = sys.executable
+    python: str = field(default_factory=lambda: python_command()[0])
 
     @property
     def job_name(self) -> str:
