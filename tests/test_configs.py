@@ -27,6 +27,9 @@ def dense(inputs: int, units: int) -> int:
 WITH_REPORT = {"digits_cnn", "digits_autoencoder", "diabetes_realmlp", "reviews_bow", "pm25_lstm"}
 """Configs whose report is drawn and whose `jit` is chosen, one of each kind of data: both cost as much as training."""
 
+SLOW = {"cifar_pretrained", "cifar_resnet", "pm25_tcn"}
+"""Configs of deep networks, whose first steps take long; smaller ones of their kinds are trained in other tests."""
+
 # 28 -> conv 26 -> pool 13 -> conv 11 -> pool 5 -> conv 3
 PARAMETERS = {
     "mnist_cnn": conv(3, 1, 32) + conv(3, 32, 64) + conv(3, 64, 64) + dense(3 * 3 * 64, 64) + dense(64, 10),
@@ -105,7 +108,13 @@ def test_a_named_model_has_the_parameters_computed_by_hand(path: Path) -> None:
 
 
 @pytest.mark.tensorflow
-@pytest.mark.parametrize("path", CONFIGS + STARTERS, ids=name)
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, marks=[pytest.mark.soak] if path.stem in SLOW else [], id=name(path))
+        for path in CONFIGS + STARTERS
+    ],
+)
 def test_a_config_trains(
     path: Path, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

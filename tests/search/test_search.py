@@ -36,6 +36,7 @@ def ledger(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "runs/searches/digits/ledger.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.soak  # the decisions are tested without processes in test_source.py, and a killed batch in test_batch.py
 def test_a_search_killed_in_the_middle_goes_on_and_its_winner_is_the_run_trained_alone(
     start: Any, run: Any, records: Records, tmp_path: Path
 ) -> None:
