@@ -32,6 +32,7 @@ def records(folder: Path) -> dict[str, Any]:
     return {path.parent.name: json.loads(path.read_text()) for path in (folder / "runs").glob("*/run.json")}
 
 
+@pytest.mark.soak  # folds are a batch, and test_batch.py kills one
 def test_a_killed_training_of_folds_is_continued_and_no_fold_is_trained_twice(
     start: Callable[..., Any], run: Callable[..., Any], folder: Path
 ) -> None:

@@ -29,6 +29,7 @@ def spec(folder: Path, **keys: Any) -> dict[str, Any]:
     }
 
 
+@pytest.mark.soak
 def test_the_head_learns_the_same_from_kept_features_as_through_the_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

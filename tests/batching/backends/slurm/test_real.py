@@ -82,6 +82,7 @@ def test_a_task_that_does_not_see_the_folder_is_reported_with_its_node(folder: P
 
 @pytest.mark.tensorflow
 @pytest.mark.slow
+@pytest.mark.soak
 def test_a_batch_goes_on_while_its_driver_is_dead_and_the_same_command_takes_it_up(
     folder: Path, start: Callable[..., Any], run: Callable[..., Any], forked: ForkServer
 ) -> None:
