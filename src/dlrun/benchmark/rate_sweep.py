@@ -50,7 +50,7 @@ def sweep(
 
 
 def _losses(setup: TrainingSetup) -> Iterator[float]:
-    """Yield the loss of each step, until it is no number or far above the smallest one."""
+    """Yield the loss of each step, until it is not finite or far above the smallest one."""
     model, training = setup.compiled.model, setup.spec.training
     if not model.trainable_variables:
         raise UsageError("the model has nothing to train", expected="a model with weights that change")

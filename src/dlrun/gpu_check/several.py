@@ -36,7 +36,7 @@ def measure_replicas(place: CheckPlace) -> Found:
     losses = {}
     for number, numbers in enumerate(("0", "0,1")):
         runs = f"runs-{number}"
-        # A GPU multiplies float32 with ten bits of mantissa (TF32) unless it is told otherwise.
+        # By default, a GPU multiplies float32 numbers with a mantissa of only ten bits (TF32).
         record = train_apart(
             place, config, f"training.device={place.device}:{numbers}", *same, runs=runs, NVIDIA_TF32_OVERRIDE="0"
         )

@@ -5,7 +5,7 @@
     <cache>/<kind>/<key>.json                                            one small value, sealed
 
 The lock is one of the system (`flock`), unlike that of a run: the cache belongs to one machine, many processes read an
-entry at once, and losing an entry costs time and no result. Where two machines share a cache all the same, an entry is
+entry at once, and losing an entry costs time and no result. If two machines share a cache anyway, each entry is
 written under a name of its writer and verified by checksums.
 
 The modification time of an entry is when it was last used. Only the folders of known kinds are used, because

@@ -98,7 +98,7 @@ class TrainingSetup:
 
     @property
     def is_exact(self) -> bool:
-        """Whether the same steps always give the same bits: a GPU adds up in any order, unless it is told otherwise."""
+        """Whether the same steps always give the same bits; a GPU adds in any order by default."""
         return not self.device.is_gpu or has_deterministic_ops()
 
     def environment(self) -> dict[str, str]:

@@ -36,23 +36,13 @@ def validate(
     if sum((bool(explained), resolved, as_json)) > 1 and not (explained and as_json and not resolved):
         raise typer.BadParameter("give only one of --resolved, --json and --explain", param_hint="--resolved")
     from dlrun.cli.display.console import print_json
-    from dlrun.data.columns import reasons
     from dlrun.spec.checks.search.summary import describe_search
-    from dlrun.spec.measured import dotted
     from dlrun.spec.parse import read_spec
     from dlrun.spec.sharing.origins import resolved_text
 
     file = read_spec(config, tuple(overrides), trust_plugins=trust_plugins)
     spec = file.spec
-    for note in file.notes:
-        tell(f"note: {note}")
-    for key in map(dotted, spec.measured):
-        tell(f"note: {key} is measured at the start of a run; until then its default stands for it")
-    description = spec.dataset.describe()
-    if description is None:
-        tell("note: the data is not available yet, so it was not checked whether the spec fits it")
-    elif description.left_out:
-        tell(f"note: columns left out: {reasons(description.left_out)}")
+    _tell_notes(file)
     if explained:
         _print_origins(file, explained, as_json=as_json)
         return
@@ -69,6 +59,22 @@ def validate(
     typer.echo(wrapped_message(f"{config}: no problems ({parts}{runs})", width_of(sys.stdout)))
     if spec.search is not None:
         typer.echo(wrapped_message(describe_search(spec), width_of(sys.stdout)))
+
+
+def _tell_notes(file: SpecFile) -> None:
+    """Tell what to know about a config that has no problems."""
+    from dlrun.data.columns import reasons
+    from dlrun.spec.measured import dotted
+
+    for note in file.notes:
+        tell(f"note: {note}")
+    for key in map(dotted, file.spec.measured):
+        tell(f"note: {key} is measured at the start of a run; until then its default stands for it")
+    description = file.spec.dataset.describe()
+    if description is None:
+        tell("note: the data is not available yet, so it was not checked whether the spec fits it")
+    elif description.left_out:
+        tell(f"note: columns left out: {reasons(description.left_out)}")
 
 
 def _print_origins(file: SpecFile, keys: list[str], *, as_json: bool) -> None:

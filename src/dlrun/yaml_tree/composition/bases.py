@@ -83,7 +83,7 @@ def read_composed(path: Path, *, content: bytes | None = None, reach: Reach = AN
 
 
 def compose(root: Node, *, beside: Path, reach: Reach = ANYWHERE) -> Composition:
-    """Merge a tree that is no file over its bases.
+    """Merge a tree that was not read from a file over its bases.
 
     Args:
         root: The tree.
