@@ -19,8 +19,7 @@ from dlrun.system.interpreter import answer, taken_over
 from dlrun.training.failures import step_failures
 from dlrun.training.progress.events import silent
 from dlrun.training.setup import TrainingSetup, assemble
-from dlrun.training.start.blended import fit_blended
-from dlrun.training.start.data_driven import start_from_data
+from dlrun.training.start.every_start import start_from_training_split
 from dlrun.training.step.feed import epoch_order
 from dlrun.training.step.steps import StepRunner
 
@@ -43,8 +42,8 @@ def sweep(
     for seed in range(first, first + seeds):
         file = read_config(config, (*overrides, *_OWN, f"seed={seed}"), trust_plugins=trust_plugins).first_fold()
         setup = assemble(file, listener=silent)
-        for start in (start_from_data, fit_blended):
-            start(setup)
+        for _ in start_from_training_split(setup):
+            pass
         tests.append({"seed": seed, "losses": list(_losses(setup))})
     return {"tests": tests}
 

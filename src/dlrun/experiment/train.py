@@ -216,20 +216,10 @@ def train_assembled(setup: TrainingSetup, run: Session, *, goes_on_from: RunFold
 
 def start_layers(setup: TrainingSetup, run: Session) -> None:
     """Start the layers that the model names, if any, with weights that depend on the training split."""
-    from dlrun.training.start.blended import fit_blended
-    from dlrun.training.start.data_driven import start_from_data
-    from dlrun.training.start.least_squares import start_at_least_squares
+    from dlrun.training.start.every_start import start_from_training_split
 
-    starts = (
-        ("initialization", start_from_data),
-        ("least squares", start_at_least_squares),
-        ("linear blend", fit_blended),
-    )
-    for subject, start in starts:
-        with setup.timeline.spent("build"):
-            text = start(setup)
-        if text:
-            run.listener(Note(subject, text))
+    for subject, text in start_from_training_split(setup):
+        run.listener(Note(subject, text))
 
 
 def choose_steps(setup: TrainingSetup, run: Session) -> Trainer:
