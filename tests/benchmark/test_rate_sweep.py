@@ -44,6 +44,20 @@ def test_a_run_with_auto_is_the_run_with_the_number_that_was_found(tmp_path: Pat
 
 @pytest.mark.slow
 @pytest.mark.soak
+def test_a_run_with_a_batch_size_that_was_found_is_the_run_with_that_number(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text(TEXT)
+    run = trained(tmp_path, "training.batch_size=auto", "optimizer.learning_rate=0.01")
+    record = run.read_record()
+    assert record.config is not None
+    found = {key: choice.value for key, choice in record.config.measured.items()}
+    numbers = {"optimizer.learning_rate": "0.01"} | found
+    again = trained(tmp_path, *(f"{key}={value}" for key, value in numbers.items()))
+    assert "training.batch_size" in found
+    assert again.read_record().weights_sha256 == record.weights_sha256
+
+
+@pytest.mark.slow
+@pytest.mark.soak
 def test_the_losses_are_those_of_the_steps_of_a_training_and_no_file_is_left(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text(TEXT)
     found = find_learning_rate(tmp_path / "x.yaml", seeds=2)

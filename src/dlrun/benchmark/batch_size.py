@@ -10,7 +10,7 @@ from typing import Any
 from dlrun.benchmark.bench import MEASURE
 from dlrun.benchmark.process import Config, measured_by
 from dlrun.benchmark.valley import rounded
-from dlrun.errors import RunError
+from dlrun.errors import DataError, RunError
 from dlrun.runs.provenance.machine import memory_bytes
 from dlrun.spec.parse import override_list, read_config
 from dlrun.spec.types import Spec
@@ -101,7 +101,12 @@ def find_batch_size(
     def measure(size: int) -> SizeMeasured:
         listener(Note("measuring", f"batch {size}"))
         chosen = (*overrides, f"training.batch_size={size}")
-        found = measured_by(MEASURE, config, overrides=chosen, trust_plugins=trust_plugins)
+        try:
+            found = measured_by(MEASURE, config, overrides=chosen, trust_plugins=trust_plugins)
+        except DataError as error:
+            if size == SMALLEST:
+                raise
+            return SizeMeasured(size, error=error.what)  # the training split is smaller than this batch
         if "error" in found:
             return SizeMeasured(size, error=found["error"])
         return SizeMeasured(size, round(size / found["seconds_per_step"], 1), found["peak_bytes"])

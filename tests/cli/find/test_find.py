@@ -10,6 +10,7 @@ import dlrun.benchmark.batch_size as sizes
 import dlrun.benchmark.learning_rate as finding
 from dlrun.benchmark.valley import rates
 from dlrun.cli.app import app
+from dlrun.errors import DataError
 
 TEXT = """\
 # the first line
@@ -102,6 +103,25 @@ def test_a_batch_size_brings_its_learning_rate(
     assert config.read_text() == TEXT
     find("batch-size", "x.yaml", "--write")
     assert "batch_size: 128   # as before" in config.read_text()
+
+
+def test_a_batch_that_is_larger_than_the_training_split_ends_the_measurement_and_not_the_command(
+    config: Path, answers: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    timed = sizes.measured_by
+
+    def few(module: str, given: Any, *, overrides: tuple[str, ...], **more: Any) -> dict[str, Any]:
+        if int(overrides[-1].partition("=")[2]) > 64:
+            raise DataError("digits has 70 training examples, but a batch takes 128")
+        return timed(module, given, overrides=overrides, **more)
+
+    assert answers
+    assert config.exists()
+    monkeypatch.setattr(sizes, "measured_by", few)
+    find("batch-size", "x.yaml", "--json")
+    found = json.loads(capsys.readouterr().out)
+    assert found["batch_size"] == 64
+    assert "70 training examples" in found["measured"][-1]["error"]
 
 
 def test_json_is_all_that_is_printed(config: Path, answers: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
