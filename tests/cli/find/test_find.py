@@ -108,12 +108,13 @@ def test_a_batch_size_brings_its_learning_rate(
 def test_a_batch_that_is_larger_than_the_training_split_ends_the_measurement_and_not_the_command(
     config: Path, answers: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    timed = sizes.measured_by
+    timed: Any = vars(sizes)["measured_by"]
 
     def few(module: str, given: Any, *, overrides: tuple[str, ...], **more: Any) -> dict[str, Any]:
         if int(overrides[-1].partition("=")[2]) > 64:
             raise DataError("digits has 70 training examples, but a batch takes 128")
-        return timed(module, given, overrides=overrides, **more)
+        answer: dict[str, Any] = timed(module, given, overrides=overrides, **more)
+        return answer
 
     assert answers
     assert config.exists()
