@@ -16,7 +16,10 @@ from dlrun.decision import Decision
 from dlrun.monotone import MonotoneCurve
 
 FeatureKind = Literal["image", "vector", "sequence", "tokens"]
-TargetKind = Literal["classes", "class_columns", "labels", "values", "input"]
+TargetKind = Literal["classes", "class_columns", "labels", "values", "input", "mask"]
+IGNORED_CLASS = 255
+"""Class index of the pixels of a mask that count neither in losses nor in metrics."""
+
 LAST_VALUE, SEASONAL_VALUE = "the last value", "the value one season before"
 """Names of the naive forecasts of a series, for people; the second is followed by the length of the season."""
 
@@ -136,13 +139,15 @@ class Target:
 
     Args:
         kind: `classes` (one label), `class_columns` (several columns, each with its own classes and one label),
-            `labels` (several yes-or-no labels), `values` (real numbers), `input` (the features themselves).
+            `labels` (several yes-or-no labels), `values` (real numbers), `input` (the features themselves), `mask` (a
+            class for each pixel of an image).
         size: Number of classes (summed over all class columns), of labels, or of values.
         class_names: Names of the classes in the order of their indices, prefixed by the column for class columns. For
             labels, the name of the column and the value that counts as 1, or just the column. May be empty.
         encoding: Form of `y_true`, chosen by the loss: `index`, int32 `(n,)`, or `(n, columns)` for class columns;
             `one_hot`, float32 `(n, size)`, class columns side by side; `binary`, float32 0 or 1, `(n, 1)`, or
-            `(n, size)` for labels; `value`, float32 `(n, ...)`.
+            `(n, size)` for labels; `value`, float32 `(n, ...)`. For masks: `index`, int32 `(n, height, width)` with
+            `IGNORED_CLASS` where a pixel does not count; `one_hot`, float32 `(n, height, width, size)`, zeros there.
         activation: Name of the Keras activation that ends the model. The loss proposes it for the shared head; a model
             with its own last layer replaces it with what that layer applies.
         names: Display names of the values, labels or class columns. May be empty except for class columns.
@@ -244,7 +249,7 @@ class Target:
 
     @property
     def units(self) -> int:
-        """Number of outputs of the model."""
+        """Number of outputs of the model; for masks, of each pixel."""
         # With a binary loss, one probability decides between two classes.
         return 1 if self.encoding == "binary" and self.kind == "classes" else self.size * max(1, len(self.levels))
 

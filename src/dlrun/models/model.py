@@ -27,6 +27,9 @@ class Model(Component, abc.ABC):
     target_is_input: ClassVar[bool] = False
     """Whether it reconstructs its own input and ignores the labels of the data."""
 
+    predicts_mask: ClassVar[bool] = False
+    """Whether it predicts a class for each pixel, `(batch, height, width, target.units)`, and nothing else."""
+
     trains_members: ClassVar[bool] = False
     """Whether its output in training has an axis of members, `(batch, members, units)`, each with a loss of its own."""
 
@@ -45,7 +48,7 @@ class Model(Component, abc.ABC):
 
         Shape:
             Input: `(batch, *features.shape)`, float32, or int32 for tokens. Output: `(batch, target.units)` float32,
-            or the shape of the input if `target_is_input`.
+            the shape of the input if `target_is_input`, or `(batch, height, width, target.units)` if `predicts_mask`.
         """
 
     def misfits(self, features: Features) -> Iterator[FieldProblem]:  # noqa: ARG002
