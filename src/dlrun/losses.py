@@ -13,7 +13,7 @@ from pydantic import Field
 from dlrun.component import Component, FieldProblem
 from dlrun.keras_table import TABLE_PATH, KerasComponent, component_class, entry_names, find_entry, keras_object
 from dlrun.registry import Registry
-from dlrun.signature import MEDIAN, Encoding, Target
+from dlrun.signature import IGNORED_CLASS, MEDIAN, Encoding, Target
 
 if TYPE_CHECKING:
     import keras
@@ -32,6 +32,7 @@ class LossInput:
         logits: Whether the Keras class has the argument `from_logits`.
         least_size: Smallest number of values for which the loss is meaningful.
         own_unit: Whether it needs values that are not standardized, because it takes their ratio or logarithm.
+        masks: Whether it accepts masks, as a mean over the pixels of an example.
     """
 
     classes: Encoding | None = None
@@ -42,12 +43,13 @@ class LossInput:
     logits: bool = False
     least_size: int = 1
     own_unit: bool = False
+    masks: bool = False
 
 
 _PROBABILITIES = ("softmax", "sparsemax")
 _REAL = LossInput(values=True, input=True)
 _BINARY = LossInput("binary", input=True, ends=("linear", "sigmoid", "hard_sigmoid"), logits=True)
-_ONE_HOT = LossInput("one_hot", ends=("linear", *_PROBABILITIES), logits=True)
+_ONE_HOT = LossInput("one_hot", ends=("linear", *_PROBABILITIES), logits=True, masks=True)
 _SHARES = LossInput("one_hot", head="softmax", ends=_PROBABILITIES)
 
 TAKES: dict[str, LossInput] = {
@@ -79,7 +81,9 @@ TAKES: dict[str, LossInput] = {
         ends=("softplus", "exponential", "relu", "sigmoid", "squareplus"),
         own_unit=True,
     ),
-    "sparse_categorical_crossentropy": LossInput("index", ends=("linear", *_PROBABILITIES), logits=True),
+    "sparse_categorical_crossentropy": LossInput(
+        "index", ends=("linear", *_PROBABILITIES), logits=True, masks=True
+    ),
     "squared_hinge": LossInput("binary", ends=("linear", "tanh")),
     "tversky": _SHARES,
 }
@@ -105,6 +109,8 @@ class Loss(Component, abc.ABC):
             return cls.takes.classes is not None and (cls.takes.classes != "binary" or target.size == 2)
         if target.kind == "labels":
             return cls.takes.classes == "binary"
+        if target.kind == "mask":
+            return cls.takes.masks
         return (
             cls.takes.values if target.kind == "values" else cls.takes.input
         ) and target.size >= cls.takes.least_size
@@ -116,7 +122,7 @@ class Loss(Component, abc.ABC):
         """
         if target.kind == "class_columns":
             return target.with_encoding(self.takes.classes or "index")
-        encoding = self.takes.classes if target.kind in ("classes", "labels") else None
+        encoding = self.takes.classes if target.kind in ("classes", "labels", "mask") else None
         settled = target.with_encoding(encoding or "value", self.takes.head)
         return settled.without_scale() if self.takes.own_unit else settled
 
@@ -144,8 +150,9 @@ class Loss(Component, abc.ABC):
                 class columns, the target of one column.
 
         Shape:
-            y_true: see `target.encoding`. y_pred: `(batch, target.units)`, or the shape of the input for kind `input`;
-            float32. Result: a float32 scalar, the mean over the batch.
+            y_true: see `target.encoding`. y_pred: `(batch, target.units)`, the shape of the input for kind `input`, or
+            `(batch, height, width, target.units)` for masks; float32. Result: a float32 scalar, the mean over the
+            batch. The method `call` of a loss for masks returns one number for each example, `(batch,)`.
         """
 
 
@@ -168,7 +175,7 @@ class KerasLoss(KerasComponent, Loss):
         if self.type_name == "cosine_similarity":
             # Keras takes the cosine along the last axis only; for an image we want one cosine of the whole example.
             return _map_inputs(loss, lambda y: keras.ops.reshape(y, (-1, target.size)), both=True)
-        return loss
+        return _mean_over_pixels(loss, target) if target.kind == "mask" else loss
 
 
 def _map_inputs(loss: Any, change: Any, *, both: bool = False) -> keras.losses.Loss:
@@ -176,6 +183,38 @@ def _map_inputs(loss: Any, change: Any, *, both: bool = False) -> keras.losses.L
     call = loss.call
     loss.call = lambda y_true, y_pred: call(change(y_true) if both else y_true, change(y_pred))
     return loss
+
+
+def _mean_over_pixels(loss: Any, target: Target) -> keras.losses.Loss:
+    """Return a loss of classes as one of masks: for each example, the mean over its pixels that count."""
+    from keras import ops
+
+    call = loss.call
+
+    def of_examples(y_true: Any, y_pred: Any) -> Any:
+        counts = counted_pixels(y_true, target)
+        if target.encoding == "index":  # any class will do, because these pixels get the weight 0
+            y_true = ops.where(counts > 0, y_true, 0)
+        flat_true, flat_pred = (ops.reshape(each, (-1, *each.shape[3:])) for each in (y_true, y_pred))
+        counts = ops.reshape(counts, (-1, y_pred.shape[1] * y_pred.shape[2]))
+        each = ops.reshape(call(flat_true, flat_pred), (-1, counts.shape[1]))
+        return ops.sum(each * counts, axis=1) / ops.maximum(ops.sum(counts, axis=1), 1.0)
+
+    loss.call = of_examples
+    return loss
+
+
+def counted_pixels(y_true: Any, target: Target) -> Any:
+    """Return 1 for each pixel of encoded masks that counts, and 0 for the others.
+
+    Shape:
+        y_true: see `target.encoding`. Returns: `(batch, height, width)` float32.
+    """
+    from keras import ops
+
+    if target.encoding == "one_hot":
+        return ops.sum(ops.cast(y_true, "float32"), axis=-1)
+    return ops.cast(ops.not_equal(ops.cast(y_true, "int32"), IGNORED_CLASS), "float32")
 
 
 losses: Registry[Loss] = Registry("loss")
@@ -237,6 +276,72 @@ class Quantile(Loss):
                 return ops.mean(ops.maximum(below * errors, (below - 1.0) * errors), axis=(1, 2))
 
         return Pinball(name=self.type_name, dtype="float32")
+
+
+@losses.register("dice_crossentropy")
+class DiceCrossentropy(Loss):
+    """The cross-entropy of each pixel plus the Dice loss of each image, for masks.
+
+    The Dice term compares areas, so that a class counts as much as any other, however few pixels it has; the
+    cross-entropy gives a gradient at every pixel. Both are means within an image, and then over images, so that the loss
+    does not depend on which images share a batch.
+
+    Formula:
+        -crossentropy_weight mean(log p[true class]) + dice_weight (1 - mean over classes of
+        (2 sum p t + smooth) / (sum p + sum t + smooth)), over the pixels of the image that count
+
+    Reference:
+        Milletari, Navab and Ahmadi, 2016, "V-Net: Fully Convolutional Neural Networks for Volumetric Medical Image
+        Segmentation"; Isensee et al., 2021, "nnU-Net", which joins the two.
+    """
+
+    takes = LossInput("one_hot", ends=("linear", *_PROBABILITIES), masks=True)
+
+    dice_weight: Annotated[float, Field(ge=0)] = Field(default=1.0, description="Weight of the Dice term.")
+    crossentropy_weight: Annotated[float, Field(ge=0)] = Field(
+        default=1.0, description="Weight of the cross-entropy."
+    )
+    smooth: Annotated[float, Field(gt=0)] = Field(
+        default=1.0, description="Pixels that are added to both areas, so that a class that is absent has a Dice of 1."
+    )
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(
+        default=0.0, description="Part of the truth that the cross-entropy spreads over all classes. 0: none."
+    )
+
+    @classmethod
+    def accepts(cls, target: Target) -> bool:
+        """Return whether the target is a mask: without areas there is no Dice."""
+        return target.kind == "mask"
+
+    def problems(self) -> Iterator[FieldProblem]:
+        """Yield weights that leave no loss."""
+        if not self.dice_weight and not self.crossentropy_weight:
+            yield FieldProblem(("dice_weight",), "both weights are 0, so there is no loss", "a weight above 0")
+
+    def build(self, target: Target) -> keras.losses.Loss:
+        """Build the loss.
+
+        Shape:
+            y_true: `(batch, height, width, size)`, zeros where a pixel does not count. y_pred: the same.
+        """
+        import keras
+
+        ops, keys, is_logits = keras.ops, self, target.is_logits
+
+        class DiceAndCrossentropy(keras.losses.Loss):  # type: ignore[misc, unused-ignore]  # Keras has no types
+            def call(self, y_true: Any, y_pred: Any) -> Any:
+                counts = ops.sum(y_true, axis=-1, keepdims=True)
+                logs = ops.log_softmax(y_pred, axis=-1) if is_logits else ops.log(ops.maximum(y_pred, 1e-7))
+                smoothed = y_true * (1 - keys.label_smoothing) + counts * keys.label_smoothing / target.size
+                pixels = ops.maximum(ops.sum(counts, axis=(1, 2, 3)), 1.0)
+                crossentropy = -ops.sum(smoothed * logs, axis=(1, 2, 3)) / pixels
+                probabilities = counts * (ops.softmax(y_pred, axis=-1) if is_logits else y_pred)
+                shared = 2 * ops.sum(probabilities * y_true, axis=(1, 2))
+                areas = ops.sum(probabilities, axis=(1, 2)) + ops.sum(y_true, axis=(1, 2))
+                dice = ops.mean((shared + keys.smooth) / (areas + keys.smooth), axis=-1)
+                return keys.crossentropy_weight * crossentropy + keys.dice_weight * (1 - dice)
+
+        return DiceAndCrossentropy(name=self.type_name, dtype="float32")
 
 
 def losses_for(target: Target) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from dlrun.component import FieldProblem
 from dlrun.errors import UsageError
 from dlrun.metrics.metric import without_split
 from dlrun.scoring.breakdown import Collector, collector_of
+from dlrun.scoring.masks import confusion_counts
 from dlrun.scoring.slices import ColumnSlices, choose_main_score, group_examples, score_slices
 from dlrun.spec.checks.check import monitored_metric
 from dlrun.spec.types import Spec
@@ -74,6 +75,8 @@ def truth_and_predictions(predictor: Predictor, stored: Array, truth: Array | No
     """Return truth and predictions in the form that a collector takes."""
     if predictor.target.kind == "input" or truth is None:
         return np.empty(0), predictor.reconstruction_errors(stored)
+    if predictor.target.kind == "mask":
+        return np.empty(0), confusion_counts(np.asarray(truth), predictor.masks(stored), predictor.target.size)
     return np.asarray(truth), predictor.precise(stored)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import functools
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -19,6 +20,7 @@ from dlrun.keras_table import (
     keras_object,
     short_names,
 )
+from dlrun.losses import counted_pixels
 from dlrun.metrics.inputs import SEES, VALUES, Form, MetricInput, converter, where_it_varies
 from dlrun.registry import Registry
 from dlrun.signature import Target
@@ -72,7 +74,7 @@ class Metric(Component, abc.ABC):
         """Return whether the metric is defined for this target in any encoding, and for each of its class columns."""
         if target.kind == "class_columns":
             return all(cls.accepts(part.target) for part in target.parts)
-        if target.kind == "classes":
+        if target.kind in ("classes", "mask"):
             return cls.sees.form is not None and (not cls.sees.only_two or target.size == 2)
         if target.kind == "labels":
             return cls.sees.several_labels is not None
@@ -92,8 +94,8 @@ class Metric(Component, abc.ABC):
                 the target of one column.
 
         Shape:
-            y_true: see `target.encoding`. y_pred: `(batch, target.units)`, or the shape of the input for kind `input`.
-            Result: a float32 scalar.
+            y_true: see `target.encoding`. y_pred: `(batch, target.units)`, the shape of the input for kind `input`, or
+            `(batch, height, width, target.units)` for masks. Result: a float32 scalar.
         """
 
 
@@ -106,6 +108,8 @@ class KerasMetric(KerasComponent, Metric):
             undefined_where_it_is,
         )  # imported late: it imports numpy, which checking a spec does not need
 
+        if target.kind == "mask":
+            return _over_pixels(self.build(replace(target, kind="classes")), target)
         form = self._form(target)
         outputs = target.size if form in {"classes", "values", "differences", "each_label"} else 1
         # R2 subtracts the square of a sum from a sum of squares, which cancels most digits of float32.
@@ -158,7 +162,7 @@ class KerasMetric(KerasComponent, Metric):
 
     def misfits(self, target: Target) -> Iterator[FieldProblem]:
         """Yield class indices and counts that exceed the number of classes."""
-        if target.kind not in ("classes", "labels"):
+        if target.kind not in ("classes", "labels", "mask"):
             return
         for key in ("class_id", "ignore_class", "target_class_ids"):
             given = getattr(self, key, None)
@@ -185,7 +189,7 @@ class KerasMetric(KerasComponent, Metric):
         if target.kind == "labels" and self.sees.several_labels:
             asks = asks_for_one or getattr(self, "multi_label", False)
             return "each_label" if asks else self.sees.several_labels
-        if target.kind != "classes" or self.sees.form is None:
+        if target.kind not in ("classes", "mask") or self.sees.form is None:
             return "differences" if self.sees.differences else "values"
         if self.sees.two_classes and target.size == 2 and not asks_for_one:
             return self.sees.two_classes
@@ -224,6 +228,27 @@ def _convert(metric: Any, form: Form, target: Target, *, exact: Exact | None, co
 
     metric.update_state = update_state
     metric.exact = (exact,) if exact is not None else ()
+    return metric
+
+
+def _over_pixels(metric: Any, target: Target) -> keras.metrics.Metric:
+    """Return a metric of classes as one of masks, for which each pixel that counts is an example."""
+    from keras import ops
+
+    update = metric.update_state
+
+    def update_state(y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        weight = counted_pixels(y_true, target)
+        if sample_weight is not None:
+            weight *= ops.reshape(ops.cast(sample_weight, "float32"), (-1, 1, 1))
+        if target.encoding == "index":  # any class will do, because these pixels get the weight 0
+            y_true = ops.where(counted_pixels(y_true, target) > 0, y_true, 0)
+        truth, predicted, weight = (
+            ops.reshape(each, (-1, *each.shape[3:])) for each in (y_true, y_pred, weight)
+        )
+        update(truth, predicted, sample_weight=weight)
+
+    metric.update_state = update_state
     return metric
 
 

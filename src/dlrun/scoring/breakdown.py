@@ -24,6 +24,7 @@ from dlrun.scoring.classification import (
     weighted_mean,
 )
 from dlrun.scoring.deciding import decide
+from dlrun.scoring.masks import accuracy_of, counts_of, intersection_over_union, mean_iou, pixel_statistic
 from dlrun.scoring.regression import RegressionScores, error_statistics, regression_scores
 from dlrun.scoring.slices import ColumnSlices, class_rates
 from dlrun.scoring.weighted import (
@@ -51,8 +52,8 @@ class Breakdown:
         overall: Scores over all examples, such as accuracy, log loss, means over classes, or quantiles of
             reconstruction errors.
         parts: Scores of each class, label or value by its name, in the order of the target.
-        confusions: True class, predicted class and count for each pair that occurs. For classes only, and within each
-            class column.
+        confusions: True class, predicted class and count for each pair that occurs. For classes, within each class
+            column, and for the pixels of masks.
         columns: Name of each class column and the names of its classes without the column, in the order of `parts`.
         naive: Loss and metrics of a naive prediction; empty if there is none.
         weight: Sum of the weights of the examples, by which all scores and counts then are weighted; None if every
@@ -77,7 +78,7 @@ class Breakdown:
     @property
     def part_kind(self) -> str:
         """Kind of each part: class, label or target."""
-        return {"classes": "class", "class_columns": "class", "labels": "label"}.get(self.kind, "target")
+        return {"classes": "class", "class_columns": "class", "labels": "label", "mask": "class"}.get(self.kind, "target")
 
     def matrices(self) -> Iterator[tuple[str, tuple[str, ...], Array]]:
         """Yield the name, the classes and the confusion matrix of each class column; the name is empty for classes."""
@@ -116,13 +117,13 @@ class Collector(abc.ABC):
         """Add a block of examples.
 
         Args:
-            truth: Truth of the examples.
-            predictions: Their predictions.
+            truth: Truth of the examples; ignored for kinds `input` and `mask`.
+            predictions: Their predictions; what they are compared to is in them for kinds `input` and `mask`.
             weights: Their weights, for every block or for none.
 
         Shape:
-            truth: see `Split.target`. predictions: `(n, size)`; for kind `input`, the reconstruction errors `(n,)`, and
-            truth is ignored. weights: `(n,)`.
+            truth: see `Split.target`. predictions: `(n, size)`; for kind `input`, the reconstruction errors `(n,)`; for
+            kind `mask`, the counts of pixels `(n, size * size)` of `confusion_counts`. weights: `(n,)`.
         """
         self._kept.append(self._needed(truth, predictions))
         if weights is not None:
@@ -322,6 +323,48 @@ class _Input(Collector):
         return {"mean": mean_statistic(errors, larger_is_better=False)}
 
 
+class _Masks(Collector):
+    """Keeps the counts of each class in each image, and one confusion matrix of all of them."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
+        self._matrix = np.zeros((target.size, target.size))
+
+    def add(self, truth: Array, predictions: Array, weights: Array | None = None) -> None:
+        super().add(truth, predictions, weights)
+        every = np.ones(len(predictions)) if weights is None else weights.astype(np.float64)
+        self._matrix += (every @ predictions).reshape(self._matrix.shape)
+
+    def _needed(self, truth: Array, predictions: Array) -> tuple[Array, ...]:
+        del truth
+        counts = counts_of(predictions.reshape(-1, self.target.size, self.target.size))
+        return counts.hits, counts.support, counts.predicted
+
+    def _scored(self, weights: Array | None) -> Breakdown:
+        counts, examples = counts_of(self._matrix), sum(len(columns[0]) for columns in self._kept)
+        of_class = intersection_over_union(counts)
+        overall = {
+            "accuracy": float(accuracy_of(counts)),
+            "mean_iou": float(mean_iou(counts)),
+            "mean_dice": counts.macro(counts.f1),
+        }
+        columns = {"iou": of_class, "dice": counts.f1, "precision": counts.precision, "recall": counts.recall}
+        whole = np.int64 if weights is None else np.float64
+        parts = _parts(
+            self.target, **columns, support=counts.support.astype(whole), predicted=counts.predicted.astype(whole)
+        )
+        pairs = [(int(true), int(found)) for true, found in zip(*np.nonzero(self._matrix), strict=True)]
+        found = tuple((true, predicted, self._matrix.astype(whole)[true, predicted].item()) for true, predicted in pairs)
+        return Breakdown("mask", examples, overall, parts, found)
+
+    def statistics(self) -> Mapping[str, WeightedStatistic]:
+        counts = ClassCounts(*self._columns())
+        return {
+            "mean_iou": pixel_statistic(counts, is_mean_iou=True),
+            "accuracy": pixel_statistic(counts, is_mean_iou=False),
+        }
+
+
 def collector_of(target: Target) -> Collector:
     """Return the collector for a kind of target."""
     kinds: dict[TargetKind, type[Collector]] = {
@@ -330,6 +373,7 @@ def collector_of(target: Target) -> Collector:
         "labels": _Labels,
         "values": _Values,
         "input": _Input,
+        "mask": _Masks,
     }
     return kinds[target.kind](target)
 

@@ -207,6 +207,10 @@ def _build_metrics(model: keras.Model, features: Features, target: Target, *, dt
     inputs = keras.KerasTensor((None, *features.shape), dtype=dtype)
     if target.kind == "input":
         targets = keras.KerasTensor((None, *features.shape), dtype="float32")
+    elif target.kind == "mask":
+        is_index = target.encoding == "index"
+        shape = features.shape[:2] if is_index else (*features.shape[:2], target.size)
+        targets = keras.KerasTensor((None, *shape), dtype="int32" if is_index else "float32")
     elif target.encoding == "index":
         columns = (len(target.parts),) if target.kind == "class_columns" else ()
         targets = keras.KerasTensor((None, *columns), dtype="int32")

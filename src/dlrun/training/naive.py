@@ -58,7 +58,7 @@ class NaiveScores:
         self._output: Any = constant_output(np.asarray(constant), target) if constant else None
         self._loss = build_loss(loss, target)
         self._metrics = {metric.log_name: build_metric(metric, target) for metric in metrics}
-        self._at_once = batch_size if loss.is_of_batch else max(batch_size, _NUMBERS_AT_ONCE // max(1, target.units))
+        self._is_of_batch, self._batch_size = loss.is_of_batch, batch_size
         self._collected = Collected(self._metrics.values())
         self._sum, self._count = 0.0, 0.0
 
@@ -79,10 +79,13 @@ class NaiveScores:
             weight: What each example counts in loss and metrics (`Split.weight`); None if all count once.
 
         Shape:
-            truth: `(n,)` or `(n, size)`. predicted: as `truth`, values in their original unit. factor, weight: `(n,)`.
+            truth: as `Split.target`. predicted: as `truth`, values in their original unit. factor, weight: `(n,)`.
         """
-        for start in range(0, len(truth), self._at_once):
-            rows = slice(start, start + self._at_once)
+        is_mask = self._target.kind == "mask"
+        numbers = max(1, self._target.units) * (truth[0].size if is_mask and len(truth) else 1)
+        at_once = self._batch_size if self._is_of_batch else max(self._batch_size, _NUMBERS_AT_ONCE // numbers)
+        for start in range(0, len(truth), at_once):
+            rows = slice(start, start + at_once)
             count = len(truth[rows])
             in_loss = [np.asarray(each[rows], np.float32) for each in (factor, weight) if each is not None]
             weights = None if not in_loss else np.prod(in_loss, axis=0)
@@ -92,7 +95,7 @@ class NaiveScores:
             self._count += float(counts.sum())
             # The same batch has to give the same bits, but the processor rounds differently in the rest of an array
             # that fills no whole vector register. So pad to whole vectors, with examples of weight 0.
-            padding = -count % _VECTOR
+            padding = 0 if is_mask else -count % _VECTOR  # a mask fills many registers
             padded = np.concatenate([np.arange(count), np.zeros(padding, int)])
             y_true, y_pred = tf.gather(y_true, padded), tf.gather(y_pred, padded)
             counted = tf.constant(np.concatenate([counts, np.zeros(padding)]), tf.float32)
@@ -105,6 +108,9 @@ class NaiveScores:
             y_pred = tf.tile(encode(tf.constant(predicted), self._target), (1, max(1, len(self._target.levels))))
         else:
             y_pred = tf.tile(self._output[None], (len(truth), 1))
+            if self._target.kind == "mask":  # the same at each pixel
+                height, width = truth.shape[1:]
+                y_pred = tf.tile(y_pred[:, None, None], (1, height, width, 1))
         return encode(tf.constant(np.asarray(truth)), self._target), y_pred
 
     def scores(self) -> dict[str, float]:
@@ -126,10 +132,15 @@ def find_baseline(setup: TrainingSetup) -> BaselineRecord | None:
     split, kind = setup.dataset.splits["train"], setup.target.kind
     if kind == "input" or split.target is None:
         return None
-    methods = {"values": "the mean", "labels": "the frequency of each label"}
+    methods = {
+        "values": "the mean",
+        "labels": "the frequency of each label",
+        "mask": "the most frequent class at each pixel",
+    }
     if setup.target.levels:
         return BaselineRecord(method="the quantiles", values=tuple(_quantiles(split, setup.target).tolist()))
-    values = _frequencies(split, setup.target) if setup.target.is_decided else _means(split)
+    counts_classes = setup.target.is_decided or kind == "mask"
+    values = _frequencies(split, setup.target) if counts_classes else _means(split)
     return BaselineRecord(method=methods.get(kind, "the most frequent class"), values=tuple(values.tolist()))
 
 
@@ -183,7 +194,7 @@ def constant_output(values: Array, target: Target) -> Any:
     Shape:
         values: `(size,)`, or `(levels * size,)`. Returns: `(units,)` float32.
     """
-    if not target.is_decided:
+    if not target.is_decided and target.kind != "mask":
         return tf.reshape(encode(tf.constant(values.reshape(-1, target.size)), target), [-1])
     p = np.clip(values, _LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY)
     if target.encoding == "binary":
@@ -196,7 +207,8 @@ def constant_output(values: Array, target: Target) -> Any:
 
 
 def _frequencies(split: Split, target: Target) -> Array:
-    """Return the frequency of each class or label; for several columns, of each class of each column.
+    """Return the frequency of each class or label; for several columns, of each class of each column; for masks, among
+    the pixels that count.
 
     Shape:
         Returns: `(size,)`.
@@ -204,7 +216,22 @@ def _frequencies(split: Split, target: Target) -> Array:
     truth, weight = np.asarray(split.target), split.example_weight
     if target.kind == "labels":
         return np.average(truth.astype(np.float64), axis=0, weights=weight)
+    if target.kind == "mask":
+        return _of_pixels(truth, weight, target)
     return np.concatenate([*_of_columns(truth.reshape(len(truth), -1).astype(np.int64), weight, target)])
+
+
+def _of_pixels(truth: Array, weight: Array | None, target: Target) -> Array:
+    """Return the frequency of each class among the pixels of masks that count.
+
+    Shape:
+        truth: `(n, height, width)` uint8. weight: `(n,)` or None. Returns: `(size,)`.
+    """
+    counts = np.zeros(target.size)
+    for number, mask in enumerate(truth):  # one at a time, because bincount needs eight bytes for each pixel
+        found = np.bincount(mask.reshape(-1), minlength=target.size)[: target.size]
+        counts += found if weight is None else found * weight[number]
+    return counts / max(1.0, counts.sum())
 
 
 def _of_columns(truth: Array, weight: Array | None, target: Target) -> Iterator[Array]:

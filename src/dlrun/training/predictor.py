@@ -49,7 +49,8 @@ class Predictor:
 
         Shape:
             rows: `(n, *raw_shape)`. Returns: `(n, size)` float32: probabilities of classes or labels, or values in
-            their original unit; for an autoencoder the reconstructions, `(n, *features.shape)`.
+            their original unit; for an autoencoder the reconstructions, `(n, *features.shape)`; for masks the
+            probabilities of each pixel, `(n, height, width, size)`.
 
         Raises:
             RunError: Memory ran out.
@@ -166,6 +167,17 @@ class Predictor:
         """
         found = [(outputs.numpy(), _errors(outputs, features)) for outputs, features in self._batches(rows)]
         return np.concatenate([outputs for outputs, _ in found]), np.concatenate([errors for _, errors in found])
+
+    def masks(self, rows: Array) -> Array:
+        """Return the most probable class of each pixel.
+
+        Args:
+            rows: The examples, as a split stores them.
+
+        Shape:
+            rows: `(n, *raw_shape)`. Returns: `(n, height, width)` uint8.
+        """
+        return np.concatenate([outputs.numpy().argmax(axis=-1).astype(np.uint8) for outputs, _ in self._batches(rows)])
 
     def _batches(self, rows: Array) -> Iterator[tuple[Any, Any]]:
         with step_failures("training.evaluation_batch_size", self.batch_size):

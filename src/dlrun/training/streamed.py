@@ -14,7 +14,7 @@ from dlrun.signature import Target
 from dlrun.system.keras_internals import loss_tracker
 from dlrun.training.evaluate import read_scores, with_exact
 from dlrun.training.failures import step_failures
-from dlrun.training.step.feed import encode
+from dlrun.training.step.feed import broadcast_weights, encode
 from dlrun.training.step.parts import PartMean
 from dlrun.training.step.weights import weighing
 
@@ -41,7 +41,7 @@ class StreamedScores:
 
         def weighed_step(stored: Any, truth: Any, weight: Any) -> None:
             features = preprocess(stored)
-            _test_weighed(model, features, encode(truth, target) if self._has_target else features, weight)
+            _test_weighed(model, features, encode(truth, target) if self._has_target else features, weight, target)
 
         loss_tracker(model).__class__ = PartMean
         self._step = tf.function(step, autograph=False, reduce_retracing=True)
@@ -58,7 +58,7 @@ class StreamedScores:
             weight: What each example counts in loss and metrics; None if all count once.
 
         Shape:
-            stored: `(n, *raw_shape)`. truth: `(n,)` or `(n, size)`. weight: `(n,)`.
+            stored: `(n, *raw_shape)`. truth: as `Split.target`. weight: `(n,)`.
 
         Raises:
             RunError: A step failed, for example because memory ran out.
@@ -81,7 +81,7 @@ class StreamedScores:
         return scores
 
 
-def _test_weighed(model: keras.Model, features: Any, y_true: Any, weight: Any) -> None:
+def _test_weighed(model: keras.Model, features: Any, y_true: Any, weight: Any, target: Target) -> None:
     """Run a test step that counts each example by its weight in loss and metrics.
 
     The weights of later blocks are not known yet. So each batch gives its own weighted mean, to which Keras adds the
@@ -91,6 +91,5 @@ def _test_weighed(model: keras.Model, features: Any, y_true: Any, weight: Any) -
     scaled = tf.math.divide_no_nan(weight * tf.cast(tf.size(weight), weight.dtype), total)
     tracker.examples = total
     with weighing(weight):
-        # For images, the weight of each example has to broadcast over rows and columns.
-        model.test_step((features, y_true, tf.reshape(scaled, [-1, *[1] * (y_true.shape.rank - 2)])))
+        model.test_step((features, y_true, broadcast_weights(scaled, y_true, target)))
     tracker.examples = None

@@ -38,6 +38,7 @@ class MediaList:
         is_passing: Whether the folder is temporary, so that messages do not show it.
         kept: Values of further columns of `table`, by column name.
         weights: What each file counts in scores, `(files,)` float32; None if all count once.
+        masks: The mask of each file, in the same order; None if there are none.
     """
 
     kind: MediaKind
@@ -52,6 +53,7 @@ class MediaList:
     is_passing: bool = False
     kept: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
     weights: npt.NDArray[np.float32] | None = None
+    masks: MediaList | None = None
 
     def __len__(self) -> int:
         """Return the number of files."""
@@ -63,8 +65,9 @@ class MediaList:
         rows = None if self.rows is None else self.rows[places]
         kept = {name: [values[place] for place in places] for name, values in self.kept.items()}
         weights = None if self.weights is None else self.weights[places]
+        masks = None if self.masks is None else self.masks.at(places)
         names = [self.names[place] for place in places]
-        return replace(self, names=names, labels=labels, rows=rows, kept=kept, weights=weights)
+        return replace(self, names=names, labels=labels, rows=rows, kept=kept, weights=weights, masks=masks)
 
     @property
     def origin(self) -> Path:
@@ -107,7 +110,7 @@ def list_splits(folder: Path, kind: MediaKind) -> dict[str, MediaList]:
         DataError: The folder cannot be read or contains no files of this kind.
     """
     refuse_foreign(folder, expected=f"a folder of {kind.plural}, or a CSV of their paths")
-    parts = _split_folders(folder, kind)
+    parts = split_folders(folder, kind)
     places = parts or {"train": folder}
     splits = {split: list_classes(path, kind) for split, path in places.items()}
     for split, found in splits.items():
@@ -132,8 +135,12 @@ def check_any(found: MediaList, place: Path) -> None:
         )
 
 
-def _split_folders(folder: Path, kind: MediaKind) -> dict[str, Path]:
-    """Return the folders of the splits; none if the folders are classes (a class may be called `train`)."""
+def split_folders(folder: Path, kind: MediaKind) -> dict[str, Path]:
+    """Return the folders of the splits; none if the folders are classes (a class may be called `train`).
+
+    Raises:
+        DataError: The folder cannot be read.
+    """
     subfolders = dict(_folders(folder, kind))
     by_split = {_SPLITS[name.lower()]: name for name in sorted(subfolders) if name.lower() in _SPLITS}
     if "train" not in by_split:

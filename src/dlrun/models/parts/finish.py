@@ -26,13 +26,14 @@ def finish_output(output: Any, target: Target) -> Any:
     Shape:
         Input: `(batch, target.units)`, or the shape of the input for kind `input`. Output: `(batch, size)`, float32:
         probabilities of classes, which add up to 1 (in each class column); probabilities of labels; or values. For
-        kind `input`: the reconstruction.
+        kind `input`: the reconstruction. For masks: `(batch, height, width, units)`, probabilities of the classes of
+        each pixel.
     """
     if target.decision is not None and target.decision.calibration != "none":
         return _calibrated(output, target, target.decision)
     if target.kind == "class_columns":
         return _finish_columns(output, target)
-    if target.kind == "classes" and target.encoding != "binary":
+    if target.kind == "mask" or (target.kind == "classes" and target.encoding != "binary"):
         is_probability = not target.is_logits and target.activation != "tanh"
         return output if is_probability else _layers().Softmax(dtype="float32", name="probabilities")(output)
     if target.kind in ("classes", "labels"):

@@ -179,7 +179,10 @@ class Feed:
         if self._target_spec.kind == "input" or not self._has_target:
             target = features
         else:
-            target = encode(self._gathered(rows, 1, taken), self._target_spec)
+            truth = self._gathered(rows, 1, taken)
+            if augment is not None and self._target_spec.kind == "mask":
+                truth = augment.changed_mask(truth, self._gathered(rows, -1, taken), epoch)
+            target = encode(truth, self._target_spec)
         if augment is not None and mixes:
             numbers = self._gathered(rows, -1, taken)
             mixed = augment.mixed_images(features, numbers, epoch)
@@ -192,10 +195,7 @@ class Feed:
             weights = tf.fill(tf.shape(indices), weight) if weights is None else weights * weight
         if weights is None:
             return (features, target), None
-        # Keras' losses average over the last axis only. For images that leaves rows and columns, so the weight of each
-        # example has to broadcast over them.
-        rest = [1] * (target.shape.rank - 2)
-        return (features, target, tf.reshape(weights, [-1, *rest]) if rest else weights), of_metrics
+        return (features, target, broadcast_weights(weights, target, self._target_spec)), of_metrics
 
     def _gathered(self, rows: Rows, place: int, indices: Any) -> Any:
         """Return the rows of one array at `indices`, as they are stored in the split."""
@@ -251,6 +251,24 @@ class Feed:
         return tuple(copies)
 
 
+def broadcast_weights(weights: Any, y_true: Any, spec: Target) -> Any:
+    """Return the weights of examples in a form that broadcasts over what a loss returns.
+
+    Keras' losses average over the last axis only. For an autoencoder of images that leaves rows and columns. A loss of
+    masks returns one number for each example.
+
+    Args:
+        weights: The weights, `(batch,)`.
+        y_true: The encoded target.
+        spec: What the model predicts.
+
+    Shape:
+        Returns: `(batch,)`, or `(batch, 1, ...)`.
+    """
+    rest = [] if spec.kind == "mask" else [1] * (y_true.shape.rank - 2)
+    return tf.reshape(weights, [-1, *rest]) if rest else weights
+
+
 def encode(target: Any, spec: Target) -> Any:
     """Return stored targets in the form that the loss takes; see `Target.encoding`.
 
@@ -259,12 +277,13 @@ def encode(target: Any, spec: Target) -> Any:
         spec: What the model predicts, with the encoding that the loss needs.
 
     Shape:
-        target: `(batch,)` or `(batch, size)`. Returns: `(batch,)` for `index` with one column, else `(batch, units)`.
+        target: `(batch,)` or `(batch, size)`; for masks `(batch, height, width)`. Returns: `(batch,)` for `index` with
+        one column, else `(batch, units)`; for masks as `Target.encoding` says.
     """
     if spec.encoding == "one_hot":
         indices = tf.cast(target, tf.int32)
         if spec.kind != "class_columns":
-            return tf.one_hot(indices, spec.size)
+            return tf.one_hot(indices, spec.size)  # zeros for `IGNORED_CLASS`, which is none of them
         columns = (tf.one_hot(indices[:, index], count) for index, count in enumerate(spec.class_counts))
         return tf.concat([*columns], axis=1)
     if spec.encoding == "index":
@@ -334,5 +353,7 @@ def class_weights(split: Split, target: Target, training: Training) -> npt.NDArr
 def _stored(target: npt.NDArray[Any], spec: Target) -> npt.NDArray[Any]:
     if spec.kind in ("classes", "class_columns"):
         return target.astype(np.int32, copy=False)
+    if spec.kind == "mask":
+        return target  # a byte for each pixel
     is_precise = target.dtype == np.float64 and spec.scale  # `encode` subtracts the mean before it casts to float32
     return target if is_precise else target.astype(np.float32, copy=False)

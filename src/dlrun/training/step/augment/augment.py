@@ -72,6 +72,14 @@ class Augment(abc.ABC):
             `features`.
         """
 
+    def changed_mask(self, masks: Any, numbers: Any, epoch: Any) -> Any:  # noqa: ARG002  for subclasses
+        """Return the masks of images, moved as `changed` moves the images.
+
+        Shape:
+            masks: `(batch, height, width)` uint8. numbers: `(batch,)` int32. epoch: scalar int32. Returns: as `masks`.
+        """
+        return masks
+
     def mixed(self, values: Any, numbers: Any, epoch: Any) -> Any:
         """Return each target or weight but the first, mixed with the one before it.
 

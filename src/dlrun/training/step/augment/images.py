@@ -39,14 +39,22 @@ class ImageAugment(Augment):
         images = self._recolour(images, draws)
         return self._cut(images, draws)
 
+    def changed_mask(self, masks: Any, numbers: Any, epoch: Any) -> Any:
+        """Return the masks, mirrored and moved as their images, each pixel with the class of the nearest one."""
+        draws = self._draws(numbers, epoch)
+        moved = self._flip(masks[..., None], draws)
+        if self._keys.moves:  # as floats, because not every device moves bytes
+            moved = self._move(tf.cast(moved, tf.float32), draws, interpolation="NEAREST")
+        return tf.cast(moved[..., 0], masks.dtype)
+
     def _flip(self, images: Any, draws: dict[str, Any]) -> Any:
         for key, axis, draw in (("horizontal", 2, "flip x"), ("vertical", 1, "flip y")):
             if self._keys.flip in (key, "both"):
                 images = tf.where(each_image(draws[draw]) < 0.5, tf.reverse(images, (axis,)), images)
         return images
 
-    def _move(self, images: Any, draws: dict[str, Any]) -> Any:
-        """Rotate, zoom and shift, in one bilinear interpolation; the image is mirrored at its edges.
+    def _move(self, images: Any, draws: dict[str, Any], *, interpolation: str = "BILINEAR") -> Any:
+        """Rotate, zoom and shift, in one interpolation; the image is mirrored at its edges.
 
         Formula:
             in = c + R(-a) (out - c - t) / z, with the centre c, the angle a, the zoom z and the shift t
@@ -67,7 +75,7 @@ class ImageAugment(Augment):
             transforms=tf.stack([*rows, zero, zero], axis=1),
             output_shape=(self._height, self._width),
             fill_value=0.0,
-            interpolation="BILINEAR",
+            interpolation=interpolation,
             fill_mode="REFLECT",
         )
 
