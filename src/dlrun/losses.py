@@ -81,9 +81,7 @@ TAKES: dict[str, LossInput] = {
         ends=("softplus", "exponential", "relu", "sigmoid", "squareplus"),
         own_unit=True,
     ),
-    "sparse_categorical_crossentropy": LossInput(
-        "index", ends=("linear", *_PROBABILITIES), logits=True, masks=True
-    ),
+    "sparse_categorical_crossentropy": LossInput("index", ends=("linear", *_PROBABILITIES), logits=True, masks=True),
     "squared_hinge": LossInput("binary", ends=("linear", "tanh")),
     "tversky": _SHARES,
 }
@@ -283,8 +281,8 @@ class DiceCrossentropy(Loss):
     """The cross-entropy of each pixel plus the Dice loss of each image, for masks.
 
     The Dice term compares areas, so that a class counts as much as any other, however few pixels it has; the
-    cross-entropy gives a gradient at every pixel. Both are means within an image, and then over images, so that the loss
-    does not depend on which images share a batch.
+    cross-entropy gives a gradient at every pixel. Both are means within an image, and then over images, so that the
+    loss does not depend on which images share a batch.
 
     Formula:
         -crossentropy_weight mean(log p[true class]) + dice_weight (1 - mean over classes of
@@ -298,9 +296,7 @@ class DiceCrossentropy(Loss):
     takes = LossInput("one_hot", ends=("linear", *_PROBABILITIES), masks=True)
 
     dice_weight: Annotated[float, Field(ge=0)] = Field(default=1.0, description="Weight of the Dice term.")
-    crossentropy_weight: Annotated[float, Field(ge=0)] = Field(
-        default=1.0, description="Weight of the cross-entropy."
-    )
+    crossentropy_weight: Annotated[float, Field(ge=0)] = Field(default=1.0, description="Weight of the cross-entropy.")
     smooth: Annotated[float, Field(gt=0)] = Field(
         default=1.0, description="Pixels that are added to both areas, so that a class that is absent has a Dice of 1."
     )

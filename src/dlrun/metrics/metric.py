@@ -243,9 +243,7 @@ def _over_pixels(metric: Any, target: Target) -> keras.metrics.Metric:
             weight *= ops.reshape(ops.cast(sample_weight, "float32"), (-1, 1, 1))
         if target.encoding == "index":  # any class will do, because these pixels get the weight 0
             y_true = ops.where(counted_pixels(y_true, target) > 0, y_true, 0)
-        truth, predicted, weight = (
-            ops.reshape(each, (-1, *each.shape[3:])) for each in (y_true, y_pred, weight)
-        )
+        truth, predicted, weight = (ops.reshape(each, (-1, *each.shape[3:])) for each in (y_true, y_pred, weight))
         update(truth, predicted, sample_weight=weight)
 
     metric.update_state = update_state

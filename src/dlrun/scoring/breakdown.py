@@ -78,7 +78,9 @@ class Breakdown:
     @property
     def part_kind(self) -> str:
         """Kind of each part: class, label or target."""
-        return {"classes": "class", "class_columns": "class", "labels": "label", "mask": "class"}.get(self.kind, "target")
+        return {"classes": "class", "class_columns": "class", "labels": "label", "mask": "class"}.get(
+            self.kind, "target"
+        )
 
     def matrices(self) -> Iterator[tuple[str, tuple[str, ...], Array]]:
         """Yield the name, the classes and the confusion matrix of each class column; the name is empty for classes."""
@@ -354,7 +356,9 @@ class _Masks(Collector):
             self.target, **columns, support=counts.support.astype(whole), predicted=counts.predicted.astype(whole)
         )
         pairs = [(int(true), int(found)) for true, found in zip(*np.nonzero(self._matrix), strict=True)]
-        found = tuple((true, predicted, self._matrix.astype(whole)[true, predicted].item()) for true, predicted in pairs)
+        found = tuple(
+            (true, predicted, self._matrix.astype(whole)[true, predicted].item()) for true, predicted in pairs
+        )
         return Breakdown("mask", examples, overall, parts, found)
 
     def statistics(self) -> Mapping[str, WeightedStatistic]:

@@ -207,8 +207,9 @@ def constant_output(values: Array, target: Target) -> Any:
 
 
 def _frequencies(split: Split, target: Target) -> Array:
-    """Return the frequency of each class or label; for several columns, of each class of each column; for masks, among
-    the pixels that count.
+    """Return the frequency of each class or label; for several columns, of each class of each column.
+
+    For masks, it is the frequency among the pixels that count.
 
     Shape:
         Returns: `(size,)`.
@@ -231,7 +232,8 @@ def _of_pixels(truth: Array, weight: Array | None, target: Target) -> Array:
     for number, mask in enumerate(truth):  # one at a time, because bincount needs eight bytes for each pixel
         found = np.bincount(mask.reshape(-1), minlength=target.size)[: target.size]
         counts += found if weight is None else found * weight[number]
-    return counts / max(1.0, counts.sum())
+    shares: Array = counts / max(1.0, counts.sum())
+    return shares
 
 
 def _of_columns(truth: Array, weight: Array | None, target: Target) -> Iterator[Array]:

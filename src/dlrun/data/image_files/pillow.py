@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from io import BytesIO
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -151,6 +151,30 @@ def read_pixels(path: bytes) -> npt.NDArray[np.uint8]:
             return np.asarray(image.convert("RGB"))
         values = np.asarray(image) >> (_bits(image, start) - _BITS)
         return values.astype(np.uint8)[..., None].repeat(3, axis=2)
+
+
+def read_values(path: bytes) -> npt.NDArray[Any]:
+    """Read the values of the first picture of an image file as they are: the indices of a palette, all bits of gray.
+
+    Shape:
+        `(height, width)` unsigned integers, or `(height, width, 3)` uint8 for colors.
+
+    Raises:
+        Unreadable: The file is damaged, or is a JPEG, whose values are not those that were saved.
+        OSError: The file cannot be opened or read.
+    """
+    import PIL.ImageOps
+
+    with _opened(path) as (_, _, image):
+        if image.format in ("JPEG", "MPO"):
+            raise Unreadable("it is a JPEG, which changes the values of pixels: save masks as PNG")
+        _check_range(image)
+        image = PIL.ImageOps.exif_transpose(image)  # noqa: PLW2901  upright, as the image is read
+        if image.mode in ("P", "L", "1") or image.mode.startswith("I"):
+            return np.asarray(image).astype(np.uint16 if image.mode.startswith("I") else np.uint8)
+        if image.mode in ("LA", "La"):
+            return np.asarray(image.convert("L"))
+        return np.asarray(image.convert("RGB"))
 
 
 @contextmanager

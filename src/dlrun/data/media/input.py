@@ -12,7 +12,8 @@ from pydantic import Field
 from dlrun.data.files.data_file import FileFormat
 from dlrun.data.files.header import Header
 from dlrun.data.media_files.kind import MediaReader
-from dlrun.data.media_files.reading import Columns, read_media
+from dlrun.data.media_files.listing import MediaList
+from dlrun.data.media_files.reading import Columns, Masks, read_media
 from dlrun.data.raw_input import Examples, RawInput
 from dlrun.signature import Target
 
@@ -56,6 +57,24 @@ class MediaInput(RawInput, abc.ABC):
         """Whether the run has a column of weights."""
         return self.weight is not None
 
+    @property
+    def mask_reader(self) -> MediaReader | None:
+        """The decoder of masks, if each file has one that gives a class to each of its pixels."""
+        return None
+
+    @property
+    def pairing_column(self) -> str:
+        """Column of a list with the paths of the masks."""
+        return ""
+
+    def paired(self, files: MediaList) -> MediaList:
+        """Return files with their masks, if they have any.
+
+        Raises:
+            DataError: A mask is missing.
+        """
+        return files
+
     def read(self, source: str, *, at_once: int, target: Target | None = None) -> Iterator[Examples]:
         """Read a file, a folder of files at any depth, a glob, a CSV of paths, or one file from standard input.
 
@@ -78,6 +97,9 @@ class MediaInput(RawInput, abc.ABC):
 
     def _read(self, source: str | Sequence[str], *, at_once: int, target: Target | None) -> Iterator[Examples]:
         file_format = FileFormat(self.delimiter, self.encoding, self.quoted, self.header)
-        columns = Columns(self.column, self.label_column, file_format, self.keep, self.weight)
+        masks = None
+        if self.mask_reader is not None and target is not None and target.kind == "mask":
+            masks = Masks(self.pairing_column, self.mask_reader, self.paired)
+        columns = Columns(self.column, self.label_column, file_format, self.keep, self.weight, masks)
         skip = self.corrupt == "skip"
         return read_media(source, self.reader, at_once=at_once, target=target, columns=columns, skip=skip)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from dlrun.data.media_files.listing import MediaList, shown
 from dlrun.data.media_files.reading import class_indices
 from dlrun.data.media_files.store import (
     MEMORY_PART,
+    SKIP,
     Kept,
     keep_in_file,
     keep_in_memory,
@@ -86,8 +88,46 @@ def numbered_files(lists: Mapping[str, MediaList], labels: Mapping[str, npt.NDAr
     return {name: Split(first[name] + np.arange(len(files)), labels.get(name)) for name, files in lists.items()}
 
 
+def read_mask_headers(lists: Lists, scans: Scans, *, skip: bool) -> tuple[Lists, Scans, Scans, tuple[str, ...]]:
+    """Read the headers of the masks of images.
+
+    Args:
+        lists: Readable images of each split, with their masks.
+        scans: Headers of the images.
+        skip: Whether to leave out images whose masks cannot be read. If not, they are an error.
+
+    Returns:
+        The images whose masks are readable, their headers, the headers of the masks, and notes.
+
+    Raises:
+        DataError: A mask cannot be read and `skip` is False, or no mask can be read.
+    """
+    kept: Lists = {}
+    kept_scans, of_masks, notes = dict(scans), {}, []
+    for name, files in lists.items():
+        masks = files.masks
+        if masks is None:
+            raise DataError(f"{files.origin} has no masks", expected="a mask for each image")
+        scanned = masks.kind.scan(masks.paths())
+        unreadable = scanned.unreadable
+        if unreadable and (not skip or len(unreadable) == len(files)):
+            raise refused(unreadable, masks, way_out="" if len(unreadable) == len(files) else SKIP)
+        kept[name], of_masks[name] = files, scanned
+        if unreadable:
+            notes.append(f"corrupt: {skipped_note(unreadable, masks)}")
+            stays = np.setdiff1d(np.arange(len(files)), list(unreadable))
+            kept[name], kept_scans[name], of_masks[name] = files.at(stays), scans[name].at(stays), scanned.at(stays)
+    return kept, kept_scans, of_masks, tuple(notes)
+
+
 def load_splits(
-    lists: Lists, scans: Scans, reader: MediaReader, arranged: Mapping[str, Split], *, skip: bool
+    lists: Lists,
+    scans: Scans,
+    reader: MediaReader,
+    arranged: Mapping[str, Split],
+    *,
+    skip: bool,
+    mask_reader: MediaReader | None = None,
 ) -> tuple[dict[str, Split], str, tuple[str, ...]]:
     """Decode the files of each split.
 
@@ -97,6 +137,7 @@ def load_splits(
         reader: Decoder of the files.
         arranged: Splits of file numbers, as counted by `numbered_files`.
         skip: Whether to leave out files that cannot be decoded. If not, they are an error.
+        mask_reader: Decoder of the masks of the files, which then are the targets.
 
     Returns:
         The splits, their fingerprint, and notes.
@@ -113,7 +154,8 @@ def load_splits(
     notes: tuple[str, ...] = ()
     # With `validation: test`, one split has two names, and is decoded only once.
     distinct = {id(split): split for split in arranged.values()}
-    needed = sum(len(split) for split in distinct.values()) * reader.bytes
+    bytes_each = reader.bytes + (0 if mask_reader is None else mask_reader.bytes)
+    needed = sum(len(split) for split in distinct.values()) * bytes_each
     free = free_memory()
     in_memory = needed <= MEMORY_PART * free
     decoded: dict[int, Split] = {}
@@ -124,6 +166,7 @@ def load_splits(
         (name,) = [name for name in lists if first[name] <= split.features[0] < first[name] + len(lists[name])]
         within = split.features - first[name]
         files = lists[name].at(within)
+        beside = [each.folder for each in kept if each.folder is not None]
         if in_memory and reader.kind.is_always_cached:
             # All files of the list at once, so that other splits of them, such as other folds, find them there, too.
             if name not in cached:
@@ -132,11 +175,14 @@ def load_splits(
         elif in_memory:
             kept.append(keep_in_memory(files, scans[name].at(within), reader, skip=skip))
         else:
-            beside = [each.folder for each in kept if each.folder is not None]
             kept.append(keep_in_file(files, scans[name].at(within), reader, skip=skip, beside=beside))
+        of_masks = None
+        if mask_reader is not None and files.masks is not None:
+            of_masks = _keep_masks(files.masks, mask_reader, in_memory=in_memory, skip=skip, beside=beside)
+            notes += (f"corrupt: {skipped_note(of_masks.failed, files.masks)}",) if of_masks.failed else ()
         if kept[-1].failed and len(kept[-1].failed) == len(files):
             raise refused(kept[-1].failed, files, way_out="")
-        decoded[key] = _split(files, kept[-1], split)
+        decoded[key] = _split(files, kept[-1], split, of_masks)
         notes += (f"corrupt: {skipped_note(kept[-1].failed, files)}",) if kept[-1].failed else ()
     notes += tuple(dict.fromkeys(note for each in kept for note in each.notes))
     splits = {name: decoded[id(split)] for name, split in arranged.items()}
@@ -153,12 +199,27 @@ def _first_places(lists: Mapping[str, MediaList]) -> dict[str, int]:
     return first
 
 
-def _split(files: MediaList, kept: Kept, numbered: Split) -> Split:
-    stays = np.setdiff1d(np.arange(len(files)), list(kept.failed))
+def _keep_masks(
+    masks: MediaList, reader: MediaReader, *, in_memory: bool, skip: bool, beside: Collection[Path]
+) -> Kept:
+    scanned = masks.kind.scan(masks.paths())
+    if in_memory:
+        return keep_in_memory(masks, scanned, reader, skip=skip)
+    return keep_in_file(masks, scanned, reader, skip=skip, beside=beside)
+
+
+def _split(files: MediaList, kept: Kept, numbered: Split, of_masks: Kept | None = None) -> Split:
+    failed = {*kept.failed, *(() if of_masks is None else of_masks.failed)}
+    stays = np.setdiff1d(np.arange(len(files)), list(failed))
+    values, target = kept.values, None
+    if of_masks is not None:
+        values = kept.at(stays).values if of_masks.failed else kept.values
+        target = of_masks.at(stays).values if kept.failed else of_masks.values
     files, numbered = files.at(stays), numbered.take(stays)
     # Python strings would need ten times the memory, and more time.
     origins = np.array([shown(name) for name in files.names], dtype=np.dtypes.StringDType())
-    return replace(numbered, features=kept.values, target=files.labels, origins=origins, group=None)
+    target = files.labels if of_masks is None else target
+    return replace(numbered, features=values, target=target, origins=origins, group=None)
 
 
 def _left_out_note(files: MediaList) -> Iterator[str]:

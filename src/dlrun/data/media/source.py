@@ -44,13 +44,16 @@ _DESCRIBED_BYTES = 1 << 23
 class MediaSource(FileKeys, ExampleKeys, Source, abc.ABC):
     """A dataset whose examples are files."""
 
-    place_keys = ("path", "test_path", "validation_path")
-    path_keys = place_keys
-    reach_keys = ("path", "test_path", "validation_path")
+    place_keys: ClassVar[tuple[str, ...]] = ("path", "test_path", "validation_path")
+    path_keys: ClassVar[tuple[str, ...]] = place_keys
+    reach_keys: ClassVar[tuple[str, ...]] = ("path", "test_path", "validation_path")
 
     kind: ClassVar[MediaKind]
     column_key: ClassVar[str]
     """The key for the column of a list with the paths of the files."""
+
+    column_keys: ClassVar[tuple[str, ...]] = ()
+    """Further keys for columns of a list."""
 
     path: str = Field(
         description="A folder with a folder for each class; or with folders train and test (and validation) that have "
@@ -109,8 +112,8 @@ class MediaSource(FileKeys, ExampleKeys, Source, abc.ABC):
         except DataError:  # load() raises it: the data is wrong, not the spec
             return
         yield from self.format_problems((file,), self.path)
-        for key in (self.column_key, "label_column", *KEYS):
-            name = getattr(self, key)
+        for key in (self.column_key, "label_column", *self.column_keys, *KEYS):
+            name = self.read_label_column if key == "label_column" else getattr(self, key)
             if name is not None and name not in file.names and not (key == "group" and names_group(name)):
                 expected, hint = advice_on_absent(name, file.names, row_like=file.row_like)
                 yield FieldProblem((key,), f"{self.path} has no column {name!r}", expected, hint)
@@ -206,9 +209,9 @@ class MediaSource(FileKeys, ExampleKeys, Source, abc.ABC):
                 path = Path(place).expanduser()
                 lists[split] = self._listed_table(path) if is_path_table(place) else list_classes(path, kind)
                 check_any(lists[split], path)
-        return {name: self._grouped(files) for name, files in lists.items()}
+        return {name: self.grouped(files) for name, files in lists.items()}
 
-    def _grouped(self, files: MediaList) -> MediaList:
+    def grouped(self, files: MediaList) -> MediaList:
         """Return files with their group if a part of their names gives it."""
         if self.group is None or self.group in files.kept or not names_group(self.group):
             return files
@@ -228,12 +231,22 @@ class MediaSource(FileKeys, ExampleKeys, Source, abc.ABC):
         }
 
     @property
+    def read_label_column(self) -> str | None:
+        """Column of labels that is read from a list; None if there are no labels."""
+        return self.label_column
+
+    @property
+    def kept_columns(self) -> tuple[str, ...]:
+        """Further columns that are read from a list."""
+        return tuple(self.example_columns)
+
+    @property
     def _labels(self) -> tuple[str, ...]:
-        return () if self.label_column is None else (self.label_column,)
+        return () if self.read_label_column is None else (self.read_label_column,)
 
     def _listed_table(self, path: Path, *, has_labels: bool = True) -> MediaList:
         """Read a list, with the columns that describe the files; without labels only their paths."""
-        keep = tuple(self.example_columns) if has_labels else ()
+        keep = self.kept_columns if has_labels else ()
         if self.group in keep and names_group(self.group or ""):
             # Such a name may be a column, too, which takes precedence.
             names = open_file(path, self.file_format, head_only=True).names
@@ -242,7 +255,7 @@ class MediaSource(FileKeys, ExampleKeys, Source, abc.ABC):
             path,
             self.kind,
             path_column=self.path_column,
-            label_column=self.label_column if has_labels else None,
+            label_column=self.read_label_column if has_labels else None,
             task=self.task,
             file_format=self.file_format,
             keep=keep,

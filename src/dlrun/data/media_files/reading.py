@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,21 @@ _SKIP = "; predict and eval leave them out with --set dataset.corrupt=skip"
 
 
 @dataclass(frozen=True)
+class Masks:
+    """How to read the masks of images.
+
+    Args:
+        column: Name of the column of a list with the paths of masks.
+        reader: Decoder of the masks.
+        pair: Function that returns the images with their masks.
+    """
+
+    column: str
+    reader: MediaReader
+    pair: Callable[[MediaList], MediaList]
+
+
+@dataclass(frozen=True)
 class Columns:
     """Columns and format of a file that lists files.
 
@@ -44,6 +59,7 @@ class Columns:
         file_format: Known format of a delimited file.
         keep: Names of the columns to copy to the predictions.
         weight: Name of the column of weights, which is read with the labels; None if there is none.
+        masks: How to read the masks of files, which then are the targets; None if there are none.
     """
 
     path: str = "path"
@@ -51,6 +67,11 @@ class Columns:
     file_format: FileFormat = field(default_factory=FileFormat)
     keep: tuple[str, ...] = ()
     weight: str | None = None
+    masks: Masks | None = None
+
+
+_WITHOUT_LABELS = ("input", "mask")
+"""Kinds of targets for which files have no labels: an autoencoder has none, and masks are files of their own."""
 
 
 def read_media(
@@ -86,11 +107,11 @@ def read_media(
         files = _together([_listed(each, reader.kind, target, columns) for each in source])
         source = ", ".join(source)
     if target is not None:
-        if target.kind != "input":  # an autoencoder has no labels, only weights
-            files = replace(files, labels=_targets(files, target, source=source))
+        files = _with_targets(files, target, columns, source=source)
         if columns.weight is not None and files.weights is None:
             absent = WeightColumn(columns.weight).absent(source, noun=files.kind.noun)
             yield Examples([], _none(reader), left_out=absent)
+    files = replace(files, kept={name: values for name, values in files.kept.items() if name in columns.keep})
     way_out = _SKIP if skip is False else ""
     scanned = reader.check(files.kind.scan(files.paths()))
     if scanned.unreadable:
@@ -110,9 +131,33 @@ def read_media(
             these = files.at(kept[start : start + at_once])
             labels = these.labels if target is not None else None
             stored = decoded.values[start : start + at_once]
+            if columns.masks is not None and these.masks is not None:
+                labels = _read_masks(these.masks, columns.masks.reader)
             names, weights = [*map(shown, these.names)], these.weights if target is not None else None
             yield Examples(names, stored, labels, these.paths(), left_out, kept=these.kept, weight=weights)
             left_out = ""
+
+
+def _with_targets(files: MediaList, target: Target, columns: Columns, *, source: str) -> MediaList:
+    """Return files with their labels in the form of the training data, or with their masks."""
+    if target.kind == "mask":
+        return files if columns.masks is None else columns.masks.pair(files)
+    return files if target.kind == "input" else replace(files, labels=_targets(files, target, source=source))
+
+
+def _read_masks(files: MediaList, reader: MediaReader) -> Labels:
+    """Return the decoded masks of some images.
+
+    Raises:
+        DataError: A mask cannot be read.
+    """
+    scanned = files.kind.scan(files.paths())
+    if scanned.unreadable:
+        raise refused(scanned.unreadable, files, way_out="")
+    decoded = list(reader.decode(files.paths(), scanned))
+    if failed := {place: why for each in decoded for place, why in each.failed.items()}:
+        raise refused(failed, files, way_out="")
+    return np.concatenate([_none(reader), *(each.values for each in decoded)])
 
 
 def _none(reader: MediaReader) -> npt.NDArray[Any]:
@@ -175,7 +220,7 @@ def _listed(source: str, kind: MediaKind, target: Target | None, columns: Column
         raise DataError(problem, expected="a CSV, Parquet or JSON lines file of paths")
     files = (
         list_classes(path, kind)
-        if target is not None and target.kind != "input" and path.is_dir()
+        if target is not None and target.kind not in _WITHOUT_LABELS and path.is_dir()
         else _list_files(source, kind)
     )
     if not files.names:
@@ -184,7 +229,9 @@ def _listed(source: str, kind: MediaKind, target: Target | None, columns: Column
 
 
 def _listed_table(path: Path, kind: MediaKind, target: Target | None, columns: Columns) -> MediaList:
-    is_labelled = target is not None and target.kind != "input"
+    is_labelled = target is not None and target.kind not in _WITHOUT_LABELS
+    masks = columns.masks if target is not None else None
+    mask = masks.column if masks is not None else None
     weight = columns.weight if target is not None else None
     if weight is not None and weight not in read_names(path, columns.file_format):
         weight = None
@@ -195,12 +242,12 @@ def _listed_table(path: Path, kind: MediaKind, target: Target | None, columns: C
         label_column=columns.label if is_labelled else None,
         task="regression" if target is not None and target.kind == "values" else "classification",
         file_format=columns.file_format,
-        keep=columns.keep if weight is None else (*columns.keep, weight),
+        keep=(*columns.keep, *(name for name in (weight, mask) if name is not None)),
     )
     if weight is None:
         return files
     weights = WeightColumn(weight).read_written(files.kept[weight], files.place)
-    return replace(files, weights=weights, kept={name: files.kept[name] for name in columns.keep})
+    return replace(files, weights=weights)
 
 
 def _together(lists: Sequence[MediaList]) -> MediaList:

@@ -30,7 +30,7 @@ MEMORY_PART = 0.25
 _LAYOUT = 3  # version of the format of a cache entry; increase it when the format changes
 _NAMED, _NOTED = 10, 5
 _VALUES, _FAILED = "images.npy", "failed.json"
-_SKIP = ", or leave them out with corrupt: skip"
+SKIP = ", or leave them out with corrupt: skip"
 Failed = Mapping[int, str]
 
 
@@ -145,7 +145,7 @@ def keep_in_file(
     return Kept(values, failed, place, found.folder, found.is_reused, found.notes, digest)
 
 
-def refused(failed: Failed, files: MediaList, *, way_out: str = _SKIP) -> DataError:
+def refused(failed: Failed, files: MediaList, *, way_out: str = SKIP) -> DataError:
     """Return the error for files that cannot be read, with their number, names and reasons.
 
     Args:

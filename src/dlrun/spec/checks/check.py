@@ -10,7 +10,7 @@ from dlrun.data import Source, held_out_count
 from dlrun.data.augmentation import RandomChanges
 from dlrun.losses import Loss, losses, losses_for
 from dlrun.metrics.metric import SPLIT_PREFIXES, Metric, metrics_for, without_split
-from dlrun.models import Model
+from dlrun.models import Model, models
 from dlrun.names import nearest
 from dlrun.runs.history import NOT_SCORES
 from dlrun.schedules import ReduceOnPlateau
@@ -57,10 +57,23 @@ def find_problems(draft: Draft, description: Description | None, *, trains: bool
 
 
 def _target_fits(draft: Draft, target: Target) -> Iterator[FieldProblem]:
+    if draft.model_type is not None and draft.model_type.predicts_mask != (target.kind == "mask"):
+        yield _mask_misfit(draft.model_type, target)
+        return
     if draft.loss is not None:
         yield from _loss_fits(draft.loss, draft.model, draft.metrics, target)
     if draft.decision is not None:
         yield from decision_problems(draft.decision, target)
+
+
+def _mask_misfit(model: type[Model], target: Target) -> FieldProblem:
+    """Return the problem of a model for masks that gets none, or of masks with a model that predicts none."""
+    predicting = [name for name in models.names() if (found := models.find(name)) is not None and found.predicts_mask]
+    if target.kind == "mask":
+        what = f"the dataset has masks, and a model of type {model.type_name} does not predict a class for each pixel"
+        return FieldProblem(("model", "type"), what, "one of " + ", ".join(predicting))
+    what = f"a model of type {model.type_name} predicts a class for each pixel, but the dataset has no masks"
+    return FieldProblem(("model", "type"), what, "images with masks", "dataset: {type: images, masks: FOLDER, ...}")
 
 
 def _trainable(model: type[Model] | None) -> Iterator[FieldProblem]:
@@ -211,7 +224,7 @@ def _transform_fits(draft: Draft, description: Description) -> Iterator[FieldPro
     path, transform = ("dataset", "target_transform"), draft.dataset.target_transform
     target = target_of(draft.model_type, description.features, description.target)
     if target is not None and target.kind != "values":
-        found = "its own input" if target.kind == "input" else "classes" if target.kind != "labels" else "labels"
+        found = {"input": "its own input", "labels": "labels", "mask": "masks"}.get(target.kind, "classes")
         what = f"target_transform is {transform}, but the model predicts {found}"
         yield FieldProblem(path, what, "none, or numbers to predict", "--set dataset.target_transform=none")
     elif draft.loss is not None and draft.loss.takes.own_unit:
@@ -239,6 +252,7 @@ def _loss_fits(
         "labels": f"{target.size} yes-or-no labels",
         "values": "a real number" if target.size == 1 else f"{target.size} real numbers",
         "input": "the model's own input",
+        "mask": f"masks of {target.size} classes",
     }[target.kind]
     for index, metric in enumerate(metrics):
         if metric is not None and not metric.accepts(target):
@@ -276,6 +290,10 @@ def _augmentation_fits(draft: Draft, description: Description) -> Iterator[Field
     if draft.model_type is None or draft.loss is None or not augmentation.mixes:
         return
     target = target_of(draft.model_type, features, description.target)
+    if target and target.kind == "mask":
+        for key in (key for key in ("mixup", "cutmix") if getattr(augmentation, key)):
+            yield FieldProblem((*path, key), f"{key} mixes targets, which masks do not allow", f"{key}: 0")
+        return
     if target and target.kind == "classes" and draft.loss.takes.classes == "index":
         found = ((name, losses.find(name)) for name in losses_for(target))
         mixing = ", ".join(name for name, loss in found if loss is not None and loss.takes.classes != "index")

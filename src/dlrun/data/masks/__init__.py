@@ -1,0 +1,1 @@
+"""Masks of images: files that give a class to each pixel."""

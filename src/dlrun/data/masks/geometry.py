@@ -1,0 +1,89 @@
+"""Where the pixels of a resized image come from, to resize its mask alike, and a predicted mask back."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from dlrun.data.image_files.form import ImageForm
+
+Pixels = npt.NDArray[Any]
+Places = npt.NDArray[np.int64]
+
+
+class _Span(NamedTuple):
+    """The part of an axis of an image that becomes the axis of the resized image; it may be longer than the axis."""
+
+    start: int
+    length: int
+
+
+def resize_mask(mask: Pixels, form: ImageForm, *, outside: int) -> Pixels:
+    """Return a mask in the size of resized images, each pixel with the value of the nearest one.
+
+    Args:
+        mask: The mask, in the size of its image.
+        form: Size of the resized images, and how they are fitted.
+        outside: Value of the borders that `fit: pad` adds.
+
+    Shape:
+        mask: `(any height, any width)`. Returns: `(form.height, form.width)`, same data type.
+    """
+    if mask.shape == (form.height, form.width):
+        return mask
+    spans = _spans(mask.shape[0], mask.shape[1], form)
+    lengths = (form.height, form.width)
+    rows, columns = (
+        np.floor(span.start + (np.arange(length) + 0.5) * span.length / length).astype(np.int64)
+        for span, length in zip(spans, lengths, strict=True)
+    )
+    return _taken(mask, rows, columns, outside=outside)
+
+
+def restore_mask(mask: Pixels, form: ImageForm, *, height: int, width: int, outside: int) -> Pixels:
+    """Return a mask of a resized image in the size of the image.
+
+    Args:
+        mask: The mask, `(form.height, form.width)`.
+        form: Size of the resized images, and how they are fitted.
+        height: Height of the image.
+        width: Width of the image.
+        outside: Value of the pixels that `fit: crop` cuts off.
+
+    Shape:
+        Returns: `(height, width)`, same data type.
+    """
+    if (height, width) == (form.height, form.width):
+        return mask
+    rows, columns = (
+        np.floor((np.arange(own) + 0.5 - span.start) * length / span.length).astype(np.int64)
+        for own, span, length in zip(
+            (height, width), _spans(height, width, form), (form.height, form.width), strict=True
+        )
+    )
+    return _taken(mask, rows, columns, outside=outside)
+
+
+def _taken(mask: Pixels, rows: Places, columns: Places, *, outside: int) -> Pixels:
+    taken = mask[np.clip(rows, 0, mask.shape[0] - 1)[:, None], np.clip(columns, 0, mask.shape[1] - 1)]
+    taken[(rows < 0) | (rows >= mask.shape[0])] = outside
+    taken[:, (columns < 0) | (columns >= mask.shape[1])] = outside
+    return taken
+
+
+def _spans(height: int, width: int, form: ImageForm) -> tuple[_Span, _Span]:
+    """Return the rows and columns of an image that are resized, with the same roundings as the Resizing layer.
+
+    Reference:
+        `keras.src.backend.tensorflow.image.resize` in Keras 3.15.
+    """
+    tall, wide = int(width * form.height / form.width), int(height * form.width / form.height)
+    if form.fit == "crop":
+        rows, columns = max(1, min(height, tall)), max(1, min(width, wide))
+        return _Span((height - rows) // 2, rows), _Span((width - columns) // 2, columns)
+    if form.fit == "pad":
+        above, left = (max(height, tall) - height) // 2, (max(width, wide) - width) // 2
+        return _Span(-above, height + 2 * above), _Span(-left, width + 2 * left)
+    return _Span(0, height), _Span(0, width)
