@@ -17,7 +17,7 @@ from dlrun.data.files.npz import read_arrays
 from dlrun.errors import DataError, RunError
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.sums import check_presence, check_sum
-from dlrun.signature import Target
+from dlrun.signature import IGNORED_CLASS, Target
 from dlrun.system.disk import disk, explained
 
 Array = npt.NDArray[Any]
@@ -26,7 +26,7 @@ _LARGEST_BYTES = 1 << 28
 _LATER = (
     "columns", "cells", "importances", "measure", "times", "importance_intervals", "measured", "dependence",
     "dependence_points", "dependence_names", "dependence_values", "dependence_columns", "dependence_outputs", "weights",
-    "uncalibrated", "sounds", "sampling_rate",
+    "uncalibrated", "sounds", "sampling_rate", "masks", "predicted_masks",
 )  # fmt: skip
 """The arrays that earlier versions did not store."""
 _MOST_ROWS, _MOST_SHOWN = 100_000, 1000
@@ -46,8 +46,8 @@ class StoredPredictions:
         examples: The number of examples in the split.
         rows: The positions of the predicted examples in the split.
         outputs: Probabilities of classes or labels, or values in their original unit; for an autoencoder the
-            reconstruction errors.
-        target: Class indices, labels, or values in their original unit; empty for an autoencoder.
+            reconstruction errors; for masks the counts of pixels by true and predicted class.
+        target: Class indices, labels, or values in their original unit; empty for an autoencoder and for masks.
         naive: The naive forecasts; empty if there are none.
         shown: The positions in `rows` of the examples to show in the report, the worst first.
         pictures: The images of the shown examples.
@@ -71,12 +71,15 @@ class StoredPredictions:
         uncalibrated: The outputs without the calibration of the run's decision; empty if nothing is calibrated.
         sounds: The recordings of the first of the shown examples; empty for other data.
         sampling_rate: Their samples per second.
+        masks: The true masks of the shown examples, with `IGNORED_CLASS` where a pixel does not count.
+        predicted_masks: Their predicted masks.
 
     Shape:
-        rows: `(k,)`. outputs, naive: `(k, size)`; `(k,)` for errors. uncalibrated: `(k, size)`. target: `(k,)` or
-        `(k, size)`. shown: `(m,)`.
+        rows: `(k,)`. outputs, naive: `(k, size)`; `(k,)` for errors; `(k, size * size)` for counts. uncalibrated:
+        `(k, size)`. target: `(k,)` or `(k, size)`. shown: `(m,)`.
         pictures, reconstructions: `(m, height, width, 1 or 3)` uint8, or `(m, ...)` float32 if they are not images.
-        texts: `(m,)`. columns, importances: `(c,)`. cells: `(m, c)`. measure: `()` or `(0,)`. times: `(k,)`.
+        masks, predicted_masks: `(m, height, width)` uint8. texts: `(m,)`. columns, importances: `(c,)`. cells:
+        `(m, c)`. measure: `()` or `(0,)`. times: `(k,)`.
         importance_intervals: `(c, 2)`. measured: `(2,)`. dependence: `(d, points, outputs)`. dependence_points,
         dependence_names: `(d, points)`. dependence_values: `(d, values)`. dependence_columns: `(d,)`.
         dependence_outputs: `(outputs,)`. weights: `(k,)`. sounds: `(s, samples)` int16, with s at most m.
@@ -110,6 +113,8 @@ class StoredPredictions:
     uncalibrated: Array = field(default_factory=_nothing)
     sounds: Array = field(default_factory=_nothing)
     sampling_rate: Array = field(default_factory=_nothing)
+    masks: Array = field(default_factory=_nothing)
+    predicted_masks: Array = field(default_factory=_nothing)
 
     @property
     def example_weights(self) -> Array | None:
@@ -216,6 +221,8 @@ def find_misfit(kept: StoredPredictions, target: Target) -> str:
     count = len(kept.rows)
     if target.kind == "input":
         return "" if kept.outputs.shape == (count,) else f"outputs has the shape {kept.outputs.shape}"
+    if target.kind == "mask":
+        return _find_mask_misfit(kept, target)
     if kept.outputs.shape != (count, target.size):
         return f"outputs has the shape {kept.outputs.shape} instead of {(count, target.size)}"
     if kept.naive.size not in (0, kept.outputs.size):
@@ -228,6 +235,17 @@ def find_misfit(kept: StoredPredictions, target: Target) -> str:
         most = np.array(target.class_counts or (target.size,))
         if kept.target.dtype.kind not in "iub" or (kept.target < 0).any() or (kept.target >= most).any():
             return "target has classes that the model does not know"
+    return ""
+
+
+def _find_mask_misfit(kept: StoredPredictions, target: Target) -> str:
+    """Return why stored predictions of masks do not fit the classes of the model; empty if they fit."""
+    if kept.outputs.shape != (len(kept.rows), target.size**2) or (kept.outputs < 0).any():
+        return f"outputs has the shape {kept.outputs.shape}, or negative counts"
+    if (kept.predicted_masks >= target.size).any():
+        return "predicted_masks has classes that the model does not know"
+    if ((kept.masks >= target.size) & (kept.masks != IGNORED_CLASS)).any():
+        return "masks has classes that the model does not know"
     return ""
 
 
@@ -266,6 +284,9 @@ def _wrong(kept: StoredPredictions) -> str:
         or (_is(kept.uncalibrated, "f", 2) and kept.uncalibrated.shape == kept.outputs.shape),
         "times": kept.times.size == 0 or (_is(kept.times, "if", 1) and len(kept.times) == count),
         "sounds": kept.sounds.size == 0 or _are_sounds(kept),
+        "masks": kept.masks.size == 0 or _are_masks(kept.masks, kept),
+        "predicted_masks": kept.predicted_masks.shape == kept.masks.shape
+        and (kept.masks.size == 0 or _are_masks(kept.predicted_masks, kept)),
         "weights": kept.weights.size == 0 or (_is(kept.weights, "f", 1) and len(kept.weights) == count),
     }
     return ", ".join(
@@ -303,6 +324,11 @@ def _are_sounds(kept: StoredPredictions) -> bool:
     is_rate = rate.shape == () and rate.dtype.kind in "iu" and 0 < int(rate) <= _HIGHEST_RATE
     sounds = kept.sounds
     return is_rate and sounds.ndim == 2 and sounds.dtype == np.int16 and len(sounds) <= len(kept.shown)
+
+
+def _are_masks(masks: Array, kept: StoredPredictions) -> bool:
+    """Return whether there is a mask of the size of its picture for each shown example."""
+    return masks.dtype == np.uint8 and masks.shape == kept.pictures.shape[:3]
 
 
 def _is_absent(array: Array) -> bool:

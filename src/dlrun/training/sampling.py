@@ -12,6 +12,7 @@ from dlrun.data import Split
 from dlrun.data.audio.preprocess import AudioPreprocess
 from dlrun.runs.predictions import StoredPredictions
 from dlrun.scoring.deciding import decide
+from dlrun.scoring.masks import confusion_counts, counts_of, mean_iou
 from dlrun.signature import Target
 from dlrun.training.predictor import Predictor
 from dlrun.training.setup import TrainingSetup
@@ -41,11 +42,14 @@ def sample_predictions(setup: TrainingSetup, split: str, predictor: Predictor) -
     """
     examples, target, naive = setup.dataset.splits[split], setup.target, setup.dataset.naive.get(split)
     # An output is a float32 of four bytes; with many classes, fewer examples fit.
-    most = max(1, min(MOST_EXAMPLES, _MOST_BYTES // (4 * target.size)))
+    numbers = target.size**2 if target.kind == "mask" else target.size
+    most = max(1, min(MOST_EXAMPLES, _MOST_BYTES // (4 * numbers)))
     rows = even_sample(len(examples), most=most, in_a_row=naive is not None)
     part = examples.take(rows)
     if target.kind == "input":
         return _of_autoencoder(part, rows, setup, predictor, total=len(examples))
+    if target.kind == "mask":
+        return _of_masks(part, rows, setup, predictor, total=len(examples))
     outputs = predictor(part.features)
     truth = _NOTHING if part.target is None else part.target
     shown = _worst(outputs, truth, target)
@@ -96,6 +100,31 @@ def _of_autoencoder(
     )
     sounds = _sounds(part.features[shown], setup)
     return StoredPredictions(total, rows, errors, _NOTHING, _NOTHING, shown, pictures, again, _NOTHING, **sounds)
+
+
+def _of_masks(part: Split, rows: Array, setup: TrainingSetup, predictor: Predictor, *, total: int) -> StoredPredictions:
+    size, truth = setup.target.size, np.asarray(part.target)
+    counts = np.zeros((0, size * size))
+    for start in range(0, len(rows), predictor.batch_size):  # only a batch of masks at a time
+        these = slice(start, start + predictor.batch_size)
+        found = confusion_counts(truth[these], predictor.masks(part.features[these]), size)
+        counts = np.concatenate([counts, found])
+    scores = mean_iou(counts_of(counts.reshape(-1, size, size)))
+    shown = np.argsort(scores, kind="stable")[:_SHOWN]
+    return StoredPredictions(
+        examples=total,
+        rows=rows,
+        outputs=counts.astype(np.float32),
+        target=_NOTHING,
+        naive=_NOTHING,
+        shown=shown,
+        pictures=_pictures(part.features[shown], setup, predictor),
+        reconstructions=_NOTHING,
+        texts=_texts(part, shown, setup),
+        weights=_NOTHING if part.weight is None else part.weight,
+        masks=truth[shown],
+        predicted_masks=predictor.masks(part.features[shown]),
+    )
 
 
 def even_sample(total: int, *, most: int, in_a_row: bool = False) -> Array:
