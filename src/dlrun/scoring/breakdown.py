@@ -325,7 +325,7 @@ class _Input(Collector):
         return {"mean": mean_statistic(errors, larger_is_better=False)}
 
 
-class _Masks(Collector):
+class _MaskCollector(Collector):
     """Keeps the counts of each class in each image, and one confusion matrix of all of them."""
 
     def __init__(self, target: Target) -> None:
@@ -377,7 +377,7 @@ def collector_of(target: Target) -> Collector:
         "labels": _Labels,
         "values": _Values,
         "input": _Input,
-        "mask": _Masks,
+        "mask": _MaskCollector,
     }
     return kinds[target.kind](target)
 

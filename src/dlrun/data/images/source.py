@@ -42,7 +42,7 @@ _DESCRIBED_MASKS = 64
 
 
 @dataclass(frozen=True)
-class _Masks:
+class _MaskFiles:
     """The masks of all splits, before they are decoded."""
 
     lists: Lists
@@ -263,21 +263,21 @@ class Images(MediaSource, ImageSource):
             weight=self.weight or "",
         )
 
-    def _input(self, form: ImageForm, masks: _Masks | None) -> ImageInput:
+    def _input(self, form: ImageForm, masks: _MaskFiles | None) -> ImageInput:
         of_masks = None
         if masks is not None:
             of_masks = MaskInput(masks.classes, self.mask_column or "mask", self.mask_suffix, self.masks)
         return ImageInput(form, self.image_column, masks=of_masks, **self.input_keys)
 
-    def _read_masks(self, lists: Lists, scans: Scans) -> _Masks:
+    def _read_masks(self, lists: Lists, scans: Scans) -> _MaskFiles:
         """Read the headers of the masks, and find their classes."""
         lists, scans, of_masks, notes = read_mask_headers(lists, scans, skip=self.corrupt == "skip")
         for name, images in lists.items():
             check_sizes(images, scans[name], of_masks[name])
         train = lists["train"].masks
         if self.mask_values or train is None:
-            return _Masks(lists, scans, given_classes(self.mask_values, self._ignored), notes)
+            return _MaskFiles(lists, scans, given_classes(self.mask_values, self._ignored), notes)
         digest = of_masks["train"].digest(train.paths())
         classes = find_classes(train, self._ignored, digest=digest)
         note = f"classes: {len(classes.names)}, the values in the masks: {', '.join(classes.names[:12])}"
-        return _Masks(lists, scans, classes, (note + (", ..." if len(classes.names) > 12 else ""), *notes))
+        return _MaskFiles(lists, scans, classes, (note + (", ..." if len(classes.names) > 12 else ""), *notes))
