@@ -7,8 +7,8 @@ request are omitted. Layers are named after the group: `dense_1`, `dense_1_batch
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
@@ -34,6 +34,10 @@ Initializer = Literal[
     "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "lecun_normal", "lecun_uniform", "ones", "orthogonal",
     "random_normal", "random_uniform", "truncated_normal", "variance_scaling", "zeros",
 ]  # fmt: skip
+
+QUICK_STATISTICS: Mapping[str, float] = {"momentum": 0.9, "epsilon": 1e-5}
+"""Arguments of batch normalization in deep convolutional networks, as in the code of the paper on residual networks.
+Keras' momentum of 0.99 needs hundreds of steps to settle."""
 
 Positive = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -114,6 +118,9 @@ class DropoutKeys(Fields):
 class Hidden(DropoutKeys, Weights):
     """Normalization, activation and dropout after the linear part of each hidden layer."""
 
+    normalization_options: ClassVar[Mapping[str, float]] = {}
+    """Keras arguments of batch normalization that differ from the defaults."""
+
     activation: Activation = Field(default="relu", description="Activation of the hidden layers.")
     batch_normalization: bool = Field(
         default=False,
@@ -139,7 +146,8 @@ class Hidden(DropoutKeys, Weights):
         import keras
 
         if self.batch_normalization:
-            tensor = keras.layers.BatchNormalization(name=f"{name}_batch_normalization")(tensor)
+            options = self.normalization_options
+            tensor = keras.layers.BatchNormalization(**options, name=f"{name}_batch_normalization")(tensor)
         if self.activation == "linear":
             return tensor
         return keras.layers.Activation(self.activation, name=f"{name}_activation")(tensor)

@@ -10,7 +10,7 @@ from pydantic import Field
 from dlrun.component import FieldProblem
 from dlrun.models.embedding import TokenEmbedding
 from dlrun.models.head import head
-from dlrun.models.layers import Initializer, Positive, Weights, features_input
+from dlrun.models.layers import QUICK_STATISTICS, Initializer, Positive, Weights, features_input
 from dlrun.models.model import Model, models
 from dlrun.models.parts.stochastic_depth import StochasticDepthKey, skip_at_random
 from dlrun.signature import Features, Target
@@ -41,8 +41,6 @@ _FORMS: dict[int, _Depth] = {
     152: _Depth((3, 8, 36, 3), is_bottleneck=True, is_for_small_images=False),
 }
 _EXPANSION = 4
-_MOMENTUM, _EPSILON = 0.9, 1e-5
-"""Of batch normalization, as in the code of the paper. Keras' momentum of 0.99 needs hundreds of steps to settle."""
 
 
 @models.register("resnet")
@@ -155,9 +153,7 @@ class ResNet(StochasticDepthKey, TokenEmbedding, Weights, Model):
         tensor = layer(
             filters, size, strides=strides, padding="same", use_bias=False, name=name, **self.kernel_options()
         )(tensor)
-        normalization = keras.layers.BatchNormalization(
-            momentum=_MOMENTUM, epsilon=_EPSILON, name=f"{name}_batch_normalization"
-        )
+        normalization = keras.layers.BatchNormalization(**QUICK_STATISTICS, name=f"{name}_batch_normalization")
         tensor = normalization(tensor)
         return keras.layers.Activation("relu", name=f"{name}_activation")(tensor) if relu else tensor
 
