@@ -17,6 +17,7 @@ pytestmark = pytest.mark.tensorflow
 SEQUENCE = Features("sequence", (6, 4))
 TOKENS = Features("tokens", (6,), vocabulary_size=20)
 IMAGE = Features("image", (6, 6, 2))
+ODD = Features("image", (9, 6, 2))
 GATED: Any = (
     {"Dense": {"name": "steps", "units": 4}},
     {"MultiHeadAttention": {"name": "seen", "num_heads": 2, "key_dim": 3, "inputs": ("steps", "steps")}},
@@ -42,6 +43,12 @@ MODELS: dict[str, tuple[str, dict[str, Any], Features]] = {
         },
         IMAGE,
     ),
+    "unet": ("unet", {"filters": (4, 6, 8), "dropout": 0.1}, ODD),
+    "bilinear unet": (
+        "unet",
+        {"filters": (4, 6), "upsampling": "bilinear", "residual": True, "batch_normalization": False},
+        ODD,
+    ),
 }
 HERE = {("resnet", "keras"), ("transformer", "onnx"), ("waves", "tflite"), ("graph", "savedmodel")}
 
@@ -65,12 +72,13 @@ def test_an_exported_model_predicts_the_same(name: str, to: str, tmp_path: Path)
     kind, keys, features = MODELS[name]
     component = models.find(kind)
     assert component is not None
-    core = component(**keys).build(features, Target("classes", 3))
+    target = Target("mask", 3, activation="softmax") if component.predicts_mask else Target("classes", 3)
+    core = component(**keys).build(features, target)
     core = keras.Model(core.inputs[0], core.outputs[0], name=CORE)
     is_text = features.kind == "tokens"
     given = keras.Input(features.shape, dtype="int32" if is_text else "float32", name="features")
     identity = keras.Model(given, keras.layers.Identity(dtype=given.dtype)(given))
-    model = ExportModel(identity, identity, in_plain_layers(core), Target("classes", 3))
+    model = ExportModel(identity, identity, in_plain_layers(core), target)
     random = np.random.default_rng(0)
     drawn = [random.normal(size=(1, *features.shape)).astype("float32") for _ in range(3)]
     if is_text:

@@ -18,6 +18,7 @@ NUMBERS = Features("vector", (6,), continuous=tuple(Continuous(place, (0.0, 0.5,
 SEQUENCE = Features("sequence", (8, 3))
 TOKENS = Features("tokens", (8,), vocabulary_size=20)
 CLASSES = Target("classes", 4)
+MASK = Target("mask", 3)
 BINARY = Target("classes", 2).with_encoding("binary")
 VALUE = Target("values", 1, encoding="value")
 ON_INPUT = "reconstruction"
@@ -148,6 +149,37 @@ CASES = (
         + (9 * 4 * 8 + 5 * 9 * 8 * 8 + 6 * 4 * 8)
         + (8 * 4 + 4),
     ),
+    # Each level adds its input through a 1x1 convolution.
+    Case(
+        "unet",
+        {
+            "filters": (4, 6),
+            "convolutions": 1,
+            "kernel_size": (3, 1),
+            "batch_normalization": False,
+            "upsampling": "bilinear",
+            "residual": True,
+        },
+        IMAGE,
+        MASK,
+        (3 * 2 * 4 + 4 + 2 * 4 + 4)
+        + (3 * 4 * 6 + 6 + 4 * 6 + 6)
+        + (9 * 6 * 4 + 4 + 3 * (4 + 4) * 4 + 4 + (4 + 4) * 4 + 4)
+        + (4 * 3 + 3),
+    ),
+    # 9x7 -> 5x4 -> 3x2, and back; with normalization, only the transposed convolutions and the head have biases.
+    Case(
+        "unet",
+        {"filters": (4, 6, 8), "dropout": 0.05},
+        IMAGE,
+        MASK,
+        (9 * 2 * 4 + 9 * 4 * 4 + 2 * 4 * 4)
+        + (9 * 4 * 6 + 9 * 6 * 6 + 2 * 4 * 6)
+        + (9 * 6 * 8 + 9 * 8 * 8 + 2 * 4 * 8)
+        + (4 * 8 * 6 + 6 + 9 * (6 + 6) * 6 + 9 * 6 * 6 + 2 * 4 * 6)
+        + (4 * 6 * 4 + 4 + 9 * (4 + 4) * 4 + 9 * 4 * 4 + 2 * 4 * 4)
+        + (4 * 3 + 3),
+    ),
     # Each block: query, key, value and output; two dense layers; two normalizations.
     Case(
         "transformer",
@@ -262,6 +294,9 @@ def examples(case: Case) -> tuple[Any, Any]:
     features = 0.5 + 0.5 * features.astype("float32")
     if case.features.kind == "tokens":
         features = np.floor(features * 19).astype("int32") + 1
+    if case.target.kind == "mask":
+        brightness = features.mean(axis=-1)
+        return features, np.digitize(brightness, np.quantile(brightness, (1 / 3, 2 / 3))).astype("int32")
     match case.target.encoding:
         case "index":
             return features, np.argmax(hidden @ random.normal(size=(3, case.target.size)), axis=1).astype("int32")
@@ -311,8 +346,9 @@ def test_parameter_count_matches_the_hand_computation(case: Case) -> None:
 def test_output_is_float32_in_the_shape_of_the_target(case: Case) -> None:
     features, _ = examples(case)
     output = case.build()(features)
-    width = case.features.shape if case.target.kind == "input" else (case.target.units,)
-    assert (output.shape, output.dtype.name) == ((32, *width), "float32")
+    shapes = {"input": case.features.shape, "mask": (*case.features.shape[:-1], case.target.units)}
+    shape = shapes.get(case.target.kind, (case.target.units,))
+    assert (output.shape, output.dtype.name) == ((32, *shape), "float32")
 
 
 @EVERY_CASE
