@@ -48,9 +48,10 @@ WORKS: dict[str, tuple[str, tuple[int, ...], dict[str, Any]]] = {
             "stochastic_depth": 0.2,
         },
     ),
+    "unet": ("masks", (32, 32, 3), {"filters": [16, 32, 64]}),
 }
 """The kind and shape of the features of each work, and the keys of the model. The type is the last word of the name,
-or the name itself."""
+or the name itself. `masks` are image files with a class for each pixel."""
 
 VOCABULARY = 5000
 
@@ -58,8 +59,10 @@ VOCABULARY = 5000
 def spec_of(work: str, data: Path, epochs: int) -> dict[str, Any]:
     """Return the spec of a work."""
     kind, _, keys = WORKS[work]
+    arrays = {"type": "arrays", "path": str(data), "features_kind": kind}
+    masks = {"type": "images", "path": str(data / "images"), "masks": str(data / "masks")}
     return {
-        "dataset": {"type": "arrays", "path": str(data), "features_kind": kind},
+        "dataset": masks if kind == "masks" else arrays,
         "model": {"type": work.rpartition(" ")[2], **keys},
         "optimizer": {"type": "adam", "learning_rate": 1e-3},
         "loss": "sparse_categorical_crossentropy",
@@ -78,12 +81,26 @@ def write_data(work: str, path: Path, examples: int) -> None:
     kind, shape, _ = WORKS[work]
     random = np.random.default_rng(0)
     features: npt.NDArray[Any]
+    if kind == "masks":
+        write_masks(path, random, examples, shape)
+        return
     if kind == "tokens":
         features = random.integers(0, VOCABULARY, (examples, *shape), dtype=np.int32)
     else:
         features = random.random((examples, *shape), dtype=np.float32)
     labels = np.arange(examples, dtype=np.int32) % 10
     np.savez(path, x_train=features, y_train=labels)
+
+
+def write_masks(path: Path, random: np.random.Generator, examples: int, shape: tuple[int, ...]) -> None:
+    """Write pictures and masks of three classes as PNG files."""
+    from PIL import Image
+
+    for name, size, most in (("images", shape, 256), ("masks", shape[:2], 3)):
+        (path / name).mkdir(parents=True)
+        for number in range(examples):
+            pixels = random.integers(0, most, size, dtype=np.uint8)
+            Image.fromarray(pixels).save(path / name / f"{number:05d}.png")
 
 
 def train_by_dlrun(work: str, data: Path, epochs: int) -> list[float]:
@@ -111,8 +128,8 @@ def train_by_fit(work: str, data: Path, epochs: int) -> list[float]:
     assert target is not None
     keras.utils.set_random_seed(0)
     model = spec.model.build(dataset.features, settled_target(spec.loss, spec.model, target))
-    with np.load(data) as arrays:
-        x, y = arrays["x_train"], arrays["y_train"]
+    train = dataset.splits["train"]
+    x, y = np.asarray(dataset.preprocess.build()(train.features)), np.asarray(train.target, np.int32)
     batches = tf.data.Dataset.from_tensor_slices((x, y)).cache().shuffle(len(x)).batch(BATCH_SIZE)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(1e-3), loss, steps_per_execution=100, jit_compile=False)

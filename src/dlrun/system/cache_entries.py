@@ -37,6 +37,8 @@ KINDS = {
     "tfds": "decoded examples of tensorflow-datasets",
     "tfds-tables": "tables of tensorflow-datasets, as Parquet files",
     "features": "what a frozen network computes of the examples",
+    "masks": "decoded masks that do not fit into memory",
+    "mask-values": "values of masks",
     "fingerprints": "fingerprints of datasets",
     "jit": "measured times of training steps with and without XLA",
 }

@@ -120,7 +120,7 @@ def find_classes(masks: MediaList, ignored: Sequence[int], *, digest: str) -> Ma
     Raises:
         DataError: A mask cannot be read, there is only one value, or there are too many for classes.
     """
-    cache, key = Cache("mask values"), sha256(f"1 {digest}".encode()).hexdigest()[:32]
+    cache, key = Cache("mask-values"), sha256(f"1 {digest}".encode()).hexdigest()[:32]
     known = cache.get_value(key)
     if not isinstance(known, list):
         known = sorted(_values_in(masks))
