@@ -75,12 +75,6 @@ def test_unsupported_kind_of_features_is_left_to_the_checker() -> None:
     assert not list(UNet().misfits(Features("vector", (3,))))
 
 
-def test_a_target_that_is_not_a_mask_is_a_problem() -> None:
-    (problem,) = UNet().misfits_target(Target("classes", 4))
-    assert problem.path == ("type",)
-    assert not list(UNet().misfits_target(MASK))
-
-
 def test_parts_of_a_batch_on_each_core_are_only_for_a_network_without_batch_normalization() -> None:
     assert not UNet().gains_from_shares()
     assert UNet(batch_normalization=False).gains_from_shares()

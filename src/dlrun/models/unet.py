@@ -128,12 +128,6 @@ class UNet(Hidden, Model):
         expected, hint = f"at most {most} levels for an image of {written(size)}", f"filters: {[*self.filters[:most]]}"
         yield FieldProblem(("filters", most), what, expected, hint)
 
-    def misfits_target(self, target: Target) -> Iterator[FieldProblem]:
-        """Yield a target that is not a mask."""
-        if target.kind != "mask":
-            what = "a model of type unet predicts a class for each pixel, but the data has no masks"
-            yield FieldProblem(("type",), what, "a dataset of images with masks", "another model, such as cnn")
-
     def _level(self, tensor: Any, filters: int, *, name: str) -> Any:
         """Apply the convolutions of a level.
 
