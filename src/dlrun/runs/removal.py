@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple, cast, get_args
@@ -76,6 +77,31 @@ def check_removable(folder: RunFolder, *, runs_dir: Path) -> None:
         raise RunError(
             f"the run {folder.id} is held by {holder}", expected="a run that no process uses", hint=holder.hint
         )
+
+
+def find_children(parents: Collection[RunFolder], *, runs_dir: Path) -> dict[str, tuple[str, ...]]:
+    """Return the ids of the runs that started from the weights of other runs, by the id of such a parent.
+
+    Args:
+        parents: The runs that may be parents. They are not listed as children.
+        runs_dir: The folder of the children.
+
+    Raises:
+        RunError: The folder cannot be listed.
+    """
+    ids, found = {folder.id for folder in parents}, dict[str, list[str]]()
+    if not ids or not runs_dir.is_dir():
+        return {}
+    with explained(f"list {runs_dir}"):
+        names = sorted(disk.names(runs_dir))
+    for name in names:
+        if name in ids or name.startswith((".", DROPPED)) or not (runs_dir / name / "run.json").is_file():
+            continue
+        with suppress(RunError):  # a damaged run has no known parent
+            for part in RunFolder(runs_dir / name).read_record().initialization:
+                if part.source == "run" and part.place in ids:
+                    found.setdefault(part.place, []).append(name)
+    return {parent: tuple(dict.fromkeys(children)) for parent, children in found.items()}
 
 
 def remove_run(folder: RunFolder, *, runs_dir: Path) -> Freed:

@@ -72,3 +72,23 @@ def test_a_run_of_a_machine_that_is_gone_is_removed_after_a_wait_that_is_announc
     code, _, err = dlrun("rm", folders[0].id, "--yes")
     assert f"the run {folders[0].id} is held by process 4711 on node7: waiting for a sign of life" in err
     assert (code, folders[0].path.is_dir()) == (0, False)
+
+
+def test_runs_that_started_from_a_removed_one_are_named(dlrun: Dlrun, folders: list[RunFolder]) -> None:
+    parent, child, other = folders
+    started = {"source": "run", "place": parent.id, "sha256": "0" * 64, "checkpoint": "final"}
+    child.update_record(initialization=[started])
+    other.update_record(initialization=[{**started, "source": "file"}])
+    code, _, err = dlrun("rm", parent.id, "--yes")
+    assert code == 0
+    assert f"{parent.id}: 1 run started from its weights and cannot be reproduced without it: {child.id}" in err
+    assert other.id not in err
+    assert not parent.path.exists()
+
+
+def test_a_child_that_is_removed_with_its_parent_is_not_named(dlrun: Dlrun, folders: list[RunFolder]) -> None:
+    parent, child, _ = folders
+    child.update_record(
+        initialization=[{"source": "run", "place": parent.id, "sha256": "0" * 64, "checkpoint": "final"}]
+    )
+    assert "started from" not in dlrun("rm", parent.id, child.id, "--yes")[2]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dlrun.runs.folder import RunFolder
     from dlrun.runs.removal import Freed
 
+_NAMED_CHILDREN = 3
 _COLUMNS = (
     ListingColumn("run", lambda freed: freed.run),
     ListingColumn("removed", lambda freed: list(freed.removed), ", ".join),
@@ -60,6 +61,19 @@ def chosen_runs(named: Sequence[str], where: str, *, runs_dir: Path) -> list[Run
         except DlrunError as error:
             tell(f"skipped: {error.what}")
     return chosen
+
+
+def tell_children(chosen: Sequence[RunFolder], *, runs_dir: Path) -> None:
+    """Tell which other runs started from the weights of runs that will be removed.
+
+    They keep what they have learned, but cannot be reproduced without the run that they started from.
+    """
+    from dlrun.runs.removal import find_children
+
+    for parent, children in find_children(chosen, runs_dir=runs_dir).items():
+        named = ", ".join(children[:_NAMED_CHILDREN]) + (", ..." if len(children) > _NAMED_CHILDREN else "")
+        which = format_count(len(children), "run")
+        tell(f"{parent}: {which} started from its weights and cannot be reproduced without it: {named}")
 
 
 def each_present(folders: Iterable[RunFolder], remove: Callable[[RunFolder], Freed]) -> Iterator[Freed]:

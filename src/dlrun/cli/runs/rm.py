@@ -22,13 +22,14 @@ def remove(
     """Remove run folders with everything in them."""
     from dlrun.cli.display.format import format_bytes
     from dlrun.cli.runs.output import Form
-    from dlrun.cli.runs.removal import ask, chosen_runs, each_present, freed_rows
+    from dlrun.cli.runs.removal import ask, chosen_runs, each_present, freed_rows, tell_children
     from dlrun.runs.removal import remove_run, size_of
 
     form = Form.of(as_json=as_json, as_csv=as_csv)
     if not runs and not where:
         raise typer.BadParameter("name the runs to remove", param_hint="RUN... or --where")
     chosen = chosen_runs(runs or (), where, runs_dir=runs_dir)
+    tell_children(chosen, runs_dir=runs_dir)
     if chosen and not yes:
         # Only the question needs the size, which takes a walk through every folder.
         size = format_bytes(sum(size_of(folder.path) for folder in chosen))

@@ -82,6 +82,12 @@ def complete(runs: Path, count: int) -> Callable[[], bool]:
     return lambda: sum(record["status"] == "completed" for record in records(runs)) >= count
 
 
+def on_rungs(runs: Path, count: int) -> Callable[[], bool]:
+    """Return whether trials of a search have reached so many rungs; none is complete before the end."""
+    ledger = runs / "searches" / "searched" / "ledger.jsonl"
+    return lambda: ledger.exists() and ledger.read_text().count('"event": "rung"') >= count
+
+
 def training(runs: Path) -> list[dict[str, Any]]:
     """Return the runs that have trained an epoch and go on."""
     return [
@@ -97,14 +103,22 @@ def reach(driver: Any, state: Callable[[], bool]) -> None:
     assert state(), driver.err
 
 
-def disturbed(cluster: RayCluster, start: Callable[[], Any], runs: Path, *, most: int, seed: int) -> Any:
+def disturbed(
+    cluster: RayCluster,
+    start: Callable[[], Any],
+    runs: Path,
+    *,
+    most: int,
+    seed: int,
+    have: Callable[[Path, int], Callable[[], bool]] = complete,
+) -> Any:
     """Lose the second node twice and the driver once, each when some more runs are complete; return the last driver."""
     chance, driver = random.Random(seed), start()
     moments = sorted(chance.choices(range(1, most), k=3))
     events = ["node", "node", "driver"]
     chance.shuffle(events)
     for moment, event in zip(moments, events, strict=True):
-        reach(driver, complete(runs, moment))
+        reach(driver, have(runs, moment))
         reach(driver, lambda: len(training(runs)) == 2)  # so that a run has to go on elsewhere
         time.sleep(chance.uniform(0, 1))
         if event == "node":
@@ -144,7 +158,7 @@ def test_a_search_loses_nodes_and_its_driver_and_no_trial(cluster: RayCluster, p
     def start() -> Any:
         return forked.start("search", "searched.yaml", "--on", "ray", "--json", folder=project, **cluster.environment)
 
-    done = disturbed(cluster, start, project / "runs", most=2, seed=2)
+    done = disturbed(cluster, start, project / "runs", most=40, seed=2, have=on_rungs)
     assert done.code == 0, done.err
     outcome = json.loads(done.out)
     assert len(outcome["trials"]) == 30
