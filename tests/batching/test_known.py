@@ -101,3 +101,14 @@ def test_a_run_in_use_without_a_spec_or_from_elsewhere_is_not_resumed(runs: Path
     chosen = unfinished(runs_of([WANTED], runs_dir=runs), WANTED)
     assert chosen is not None
     assert chosen.folder.id == held.id
+
+
+def test_a_run_whose_parent_was_trained_since_is_not_found(runs: Path) -> None:
+    parent = make(runs, identity=None, weights_sha256="1" * 64)
+    part = {"source": "run", "place": parent.id, "sha256": "1" * 64, "checkpoint": "final"}
+    child = make(runs, initialization=[part])
+    assert found(runs) == [child.id]
+    parent.update_record(weights_sha256="2" * 64)
+    assert found(runs) == []
+    parent.path.rename(parent.path.with_name("elsewhere"))
+    assert found(runs) == [child.id]

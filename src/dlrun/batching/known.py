@@ -53,14 +53,29 @@ class Known:
 def runs_of(identities: Collection[IdentityRecord], *, runs_dir: Path, since: float = 0.0) -> tuple[Known, ...]:
     """Return the runs with the spec and code of one of the identities, newest first.
 
+    A run that started from the weights of another one is not among them if that one has been trained since: the same
+    spec would now give another result.
+
     Args:
         identities: The identities of runs.
         runs_dir: The folder for runs.
         since: Return only runs that started at this time or later, in seconds since 1970.
     """
     sought = {(each.spec, each.code) for each in identities}
-    newer = [known for known in _read_runs(sought, runs_dir) if known.started >= since]
+    newer = [known for known in _read_runs(sought, runs_dir) if known.started >= since and _has_same_parents(known)]
     return tuple(sorted(newer, key=lambda known: known.started, reverse=True))
+
+
+def _has_same_parents(known: Known) -> bool:
+    """Return whether each run that a run started from still has the same weights, as far as it is still there."""
+    for part in known.record.initialization:
+        parent = RunFolder(known.folder.path.parent / part.place)
+        if part.source != "run" or not parent.run_json.is_file():
+            continue
+        with suppress(RunError):  # a damaged parent cannot be started from again
+            if parent.read_record().weights_sha256 != part.sha256:
+                return False
+    return True
 
 
 def like(runs: tuple[Known, ...], identity: IdentityRecord) -> tuple[Known, ...]:
