@@ -31,6 +31,14 @@ _Output = Annotated[
 _Format = Annotated[str | None, typer.Option("--format", help="csv, jsonl or parquet. Default: by file name.")]
 _Top = Annotated[str | None, typer.Option(help="The number of most probable classes to list, or all.", metavar="K")]
 _Arrays = Annotated[Path | None, typer.Option(help="A .npy file for the outputs of an autoencoder.")]
+_Masks = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="A folder for the mask of each image, a PNG with the pixel values of the training masks. Pixels that fit: "
+        "crop cuts off get the ignored value, or else the first class.",
+    ),
+]
 _JsonLines = Annotated[bool, typer.Option("--json", help="Print JSON lines; the same as --format jsonl.")]
 _Keep = Annotated[
     str, typer.Option(metavar="COLUMN,COLUMN", help="Columns of INPUT to copy to the output, such as an id.")
@@ -54,6 +62,7 @@ def predict(
     kind: _Format = None,
     top: _Top = None,
     reconstructions: _Arrays = None,
+    masks: _Masks = None,
     keep: _Keep = "",
     intervals: _Intervals = None,
     checkpoint: Checkpoint = "final",
@@ -66,10 +75,12 @@ def predict(
 ) -> None:
     """Predict with the model of a RUN.
 
-    Writes one row for each example of INPUT: its label and probability, its values, or its reconstruction error.
+    Writes one row for each example of INPUT: its label and probability, its values, its reconstruction error, or the
+    share of its pixels of each class.
     """
     import dlrun
     from dlrun.cli.display.display import displayed
+    from dlrun.prediction.masks import check_mask_folder
     from dlrun.prediction.output import check_place, choose_format
 
     format_ = choose_format(output, "jsonl" if as_json and kind is None else kind)
@@ -77,6 +88,8 @@ def predict(
     for path in (output, reconstructions):
         if path is not None:
             check_place(path, sources=sources)
+    if masks is not None:
+        check_mask_folder(masks)
     with displayed(quiet=quiet) as display:
         predictions = dlrun.predict(
             run,
@@ -85,6 +98,7 @@ def predict(
             keep=parse_keep(keep),
             intervals=intervals,
             reconstructs=reconstructions is not None,
+            masks=masks is not None,
             checkpoint=checkpoint,
             overrides=overrides,
             device=device,
@@ -94,8 +108,8 @@ def predict(
             listener=display,
         )
         to = output or standard_output()
-        written = dlrun.write_predictions(predictions, to, kind=format_, reconstructions=reconstructions)
-        _report(display, written, output)
+        written = dlrun.write_predictions(predictions, to, kind=format_, reconstructions=reconstructions, masks=masks)
+        _report(display, written, output, masks)
 
 
 def parse_top(text: str | None) -> Top | None:
@@ -138,13 +152,14 @@ def standard_output() -> TextIO:
     return sys.stdout
 
 
-def _report(display: Display, written: WrittenPredictions, output: Path | None) -> None:
-    """Print to stderr how many predictions were made, and the name of the file."""
+def _report(display: Display, written: WrittenPredictions, output: Path | None, masks: Path | None) -> None:
+    """Print to stderr how many predictions were made, and the names of the file and of the folder."""
     from dlrun.system.duration import format_seconds
 
     # The rows come first where stdout and stderr are the same terminal.
     sys.stdout.flush()
-    where = f": {output}" if output is not None else ""
+    places = ", ".join(str(place) for place in (output, masks) if place is not None)
+    where = f": {places}" if places else ""
     display.console.say(f"predicted  {written.rows:,} examples in {format_seconds(time.perf_counter() - BEGAN)}{where}")
     if written.formula:
         why = f"a spreadsheet would read {written.formula!r} as a formula: such texts have an apostrophe before them"

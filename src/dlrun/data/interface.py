@@ -70,7 +70,10 @@ class Interface:
     @property
     def rows_at_once(self) -> int:
         """The number of examples to read at a time, which is smaller for large examples."""
-        return max(1, min(_MOST_ROWS, _BLOCK_BYTES // (4 * math.prod(self.preprocess.raw_shape))))
+        numbers = math.prod(self.preprocess.raw_shape)
+        if self.target.kind == "mask":  # the probabilities of many classes take more than the image
+            numbers = max(numbers, math.prod(self.features.shape[:-1]) * self.target.size)
+        return max(1, min(_MOST_ROWS, _BLOCK_BYTES // (4 * numbers)))
 
     def names(self) -> Mapping[str, tuple[str, ...]]:
         """Return the names behind the numbers of features and targets, by what they name."""

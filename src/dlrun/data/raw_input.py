@@ -37,6 +37,7 @@ class Examples:
         kept: Values of columns to copy to the predictions, as text; None for a missing value.
         naive: Naive forecasts, if `target` was requested; only for series.
         weight: What each example counts in scores, if `target` was requested and the input has a column of weights.
+        files: Path of the file for the prediction of each example, if files for predictions were requested.
 
     Shape:
         stored: `(n, *raw_shape)`. target: `(n,)`, or `(n, size)` for several values or labels. naive: `(n, size)`.
@@ -53,6 +54,7 @@ class Examples:
     kept: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
     naive: Array | None = None
     weight: Array | None = None
+    files: Sequence[str] = ()
 
     def __len__(self) -> int:
         """Number of examples."""

@@ -59,7 +59,8 @@ class Layout(abc.ABC):
         """Return the cells of each column.
 
         Shape:
-            outputs: `(n, size)` from `Predictor`, or reconstruction errors `(n,)` for kind `input`.
+            outputs: `(n, size)` from `Predictor`; reconstruction errors `(n,)` for kind `input`; shares of pixels
+                `(n, size)` for kind `mask`.
         """
 
 
@@ -171,12 +172,15 @@ def layout_of(target: Target, *, top: Top | None) -> Layout:
             "labels": "yes-or-no labels, which are all included",
             "values": "numbers",
             "input": "its own input",
+            "mask": "masks",
         }
         raise UsageError(
             f"--top {top}: the model predicts {predicted[target.kind]}", expected="a model that predicts classes"
         )
     if target.kind == "input":
         return _Numbers([OutputColumn("reconstruction_error")])
+    if target.kind == "mask":
+        return _Numbers([OutputColumn(f"share_{name}") for name in target.output_names])
     if target.kind == "labels":
         return _LabelLayout(target)
     names = target.output_names

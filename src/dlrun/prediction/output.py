@@ -15,6 +15,7 @@ from numpy.lib import format as npy
 
 from dlrun.errors import UsageError
 from dlrun.prediction.formats import FORMATS, WRITERS, Format, Writer
+from dlrun.prediction.masks import MaskFolder
 from dlrun.prediction.predict import Predictions
 from dlrun.system.disk import disk, explained, staged_name
 from dlrun.system.spreadsheet import is_formula
@@ -74,6 +75,7 @@ def write_predictions(
     *,
     kind: str | None = None,
     reconstructions: str | Path | None = None,
+    masks: str | Path | None = None,
 ) -> WrittenPredictions:
     """Write predictions while they are made.
 
@@ -82,18 +84,21 @@ def write_predictions(
         to: File, which is created or replaced only when it is complete, or a text stream.
         kind: `csv`, `jsonl` or `parquet`; None for the suffix of the file, or `csv` for a stream.
         reconstructions: `.npy` file for the reconstructions of an autoencoder.
+        masks: Folder for a PNG file with the mask of each image, which `predict` must have returned. It has the size of
+            the image, and the pixel values of the masks of the training data.
 
     Returns:
         Summary of the written predictions.
 
     Raises:
-        UsageError: The format or the suffix of the file is unknown.
+        UsageError: The format or the suffix of the file is unknown, or a mask exists already.
         RunError: A file cannot be written; what was there before is unchanged.
         DataError: An example cannot be read.
     """
     to = Path(to) if isinstance(to, str) else to
     format_ = choose_format(to if isinstance(to, Path) else None, kind)
     reconstructions = Path(reconstructions) if reconstructions is not None else None
+    folder = MaskFolder(Path(masks), predictions.mask_files) if masks is not None else None
     with contextlib.ExitStack() as stack:
         arrays = None
         if reconstructions is not None:
@@ -102,7 +107,7 @@ def write_predictions(
         with _explained(to):
             writer = WRITERS[format_](stream, predictions.columns)
         try:
-            written = _write(predictions, writer, to, arrays)
+            written = _write(predictions, writer, to, arrays, folder)
             with _explained(to):
                 writer.close()
         except BaseException:
@@ -115,7 +120,7 @@ def write_predictions(
 
 
 def _write(
-    predictions: Predictions, writer: Writer, to: Path | TextIO, arrays: _ArrayFile | None
+    predictions: Predictions, writer: Writer, to: Path | TextIO, arrays: _ArrayFile | None, folder: MaskFolder | None
 ) -> WrittenPredictions:
     rows, formula = 0, ""
     texts = [index for index, column in enumerate(predictions.columns) if column.is_text]
@@ -124,6 +129,8 @@ def _write(
             writer.write(block.cells)
         if arrays is not None and block.reconstructions is not None:
             arrays.write(block.reconstructions)
+        if folder is not None:
+            folder.write(block.masks)
         rows += len(block)
         formula = formula or next((cell for index in texts for cell in block.cells[index] if is_formula(cell)), "")
     return WrittenPredictions(rows, formula)

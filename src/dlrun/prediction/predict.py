@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 import numpy as np
 import numpy.typing as npt
 
+from dlrun.data.images.input import ImageInput
 from dlrun.errors import UsageError
 from dlrun.prediction.columns import Cells, Layout, OutputColumn, Top, layout_of
 from dlrun.prediction.frames import as_file, is_frame, like, predictions_table, read_frame
+from dlrun.prediction.masks import MaskPredictor, PredictedMask
 from dlrun.prediction.values import PredictionInterval, extended_values, find_interval, with_extra_columns
 from dlrun.runs import RUNS_DIR
 from dlrun.runs.interface import read_interface
@@ -41,6 +43,7 @@ class PredictOptions:
         trust_plugins: Whether to load the plugins, which are code, of a run that was made elsewhere.
         keep: Columns of a table to copy to the predictions, such as an id.
         intervals: Probability of the interval to add to each number; None for no interval.
+        masks: Whether to return the mask of each image too.
     """
 
     top: Top | None = None
@@ -52,6 +55,7 @@ class PredictOptions:
     trust_plugins: bool = False
     keep: tuple[str, ...] = ()
     intervals: float | None = None
+    masks: bool = False
 
     def all_overrides(self) -> tuple[str, ...]:
         """Return all options as overrides, so that the spec validates them."""
@@ -66,10 +70,12 @@ class PredictionBatch:
     Args:
         cells: Cells of each column.
         reconstructions: Reconstructions `(n, *features.shape)`, float32, if requested.
+        masks: Mask of each image, if requested; None for an image without a prediction.
     """
 
     cells: tuple[Cells, ...]
     reconstructions: npt.NDArray[Any] | None = None
+    masks: tuple[PredictedMask | None, ...] = ()
 
     def __len__(self) -> int:
         """Number of examples."""
@@ -83,10 +89,12 @@ class Predictions:
     Args:
         columns: Columns of each prediction.
         blocks: Blocks in the order of the input. Reading them may raise a DataError.
+        mask_files: Paths of the files for all masks, relative to the folder for them, if masks were requested.
     """
 
     columns: tuple[OutputColumn, ...]
     blocks: Iterator[PredictionBatch]
+    mask_files: tuple[str, ...] = ()
 
 
 class _Options(TypedDict, total=False):
@@ -96,6 +104,7 @@ class _Options(TypedDict, total=False):
     keep: str | Sequence[str]
     intervals: float | None
     reconstructs: bool
+    masks: bool
     checkpoint: str
     overrides: str | Sequence[str]
     device: str
@@ -121,6 +130,7 @@ def predict(  # noqa: PLR0913  each argument is an option of the command
     keep: str | Sequence[str] = (),
     intervals: float | None = None,
     reconstructs: bool = False,
+    masks: bool = False,
     checkpoint: str = "final",
     overrides: str | Sequence[str] = (),
     device: str = "auto",
@@ -140,6 +150,8 @@ def predict(  # noqa: PLR0913  each argument is an option of the command
         intervals: Probability that the truth is between the two bounds to add to each number, such as 0.9; None for no
             bounds. They are conformal: measured on the validation split of the run.
         reconstructs: Whether to return the reconstructions of an autoencoder too.
+        masks: Whether to return the mask of each image too, if the model predicts masks. Otherwise there are only the
+            shares of pixels of each class.
         checkpoint: `final` (the result of the training), `last`, `best`, or the name of a checkpoint.
         overrides: Overrides of the form `key=value` for keys that affect predictions.
         device: `auto`, `cpu`, `gpu` or `gpu:1`.
@@ -170,9 +182,13 @@ def predict(  # noqa: PLR0913  each argument is an option of the command
         trust_plugins=trust_plugins,
         keep=tuple([keep] if isinstance(keep, str) else keep),
         intervals=intervals,
+        masks=masks,
     )
     if not is_frame(source):
         return _predict(run, _sources(source), options=options, runs_dir=runs_dir, listener=listener)
+    if masks:
+        what = "the predictions for a data frame are a data frame, which has no place for masks"
+        raise UsageError(what, expected="files as the source", hint="a list of the paths, or a CSV file with them")
     table = read_frame(source)
     with as_file(table, called=f"the {type(source).__name__}") as path:
         made = _predict(run, [str(path)], options=options, runs_dir=runs_dir, listener=listener)
@@ -214,9 +230,15 @@ def _predict(
         raise UsageError(
             f"{folder.id} is not an autoencoder and has no reconstructions", expected="a run of an autoencoder"
         )
+    if options.masks and interface.target.kind != "mask":
+        expected = "a run of images with masks, such as of a unet"
+        raise UsageError(f"{folder.id} does not predict masks", expected=expected)
     if options.keep:
         raw: Any = interface.raw.keeping(options.keep)
         interface = replace(interface, raw=raw)
+    mask_files: list[str] = []
+    if options.masks and isinstance(interface.raw, ImageInput):
+        interface = replace(interface, raw=replace(interface.raw, naming=mask_files.extend))
     # Report problems of the input before TensorFlow starts, which takes seconds.
     examples = interface.read(sources, tell=lambda text: listener(Note("warning", text)))
     start_tensorflow()
@@ -225,9 +247,11 @@ def _predict(
     trained = load_trained(folder, file.spec, checkpoint=options.checkpoint, listener=listener, device=device)
     if interval is not None:
         interval.check_checkpoint(trained.checkpoint, folder)
-    predicted = _Outputs(trained.predictor(), interval)
+    predictor = trained.predictor()
+    of_masks = MaskPredictor(predictor, interface) if interface.target.kind == "mask" else None
+    predicted = _Outputs(predictor, interval, of_masks)
     blocks = _blocks(examples, predicted, layout, options=options, listener=listener)
-    return Predictions(_columns(layout, options.keep), blocks)
+    return Predictions(_columns(layout, options.keep), blocks, tuple(mask_files))
 
 
 @dataclass(frozen=True)
@@ -237,10 +261,12 @@ class _Outputs:
     Args:
         predictor: The predictor of the model.
         interval: The interval to add to each value; None for none.
+        masks: The predictor of masks; None if the model predicts none.
     """
 
     predictor: Predictor
     interval: PredictionInterval | None
+    masks: MaskPredictor | None
 
     def __call__(self, stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return the numbers for stored examples."""
@@ -272,15 +298,17 @@ def _blocks(
     not_finite = blank = count = 0
     for some in examples:
         blank, count = blank + some.blank, count + len(some)
-        reconstructions = None
-        if options.reconstructs:
+        reconstructions, masks = None, ()  # type: Any, tuple[PredictedMask | None, ...]
+        if predicted.masks is not None:
+            masks, outputs = predicted.masks(some)
+        elif options.reconstructs:
             reconstructions, outputs = predicted.predictor.reconstruct(some.stored)
         else:
             outputs = predicted(some.stored)
         not_finite += int((~np.isfinite(outputs).reshape(len(outputs), -1).all(axis=1)).sum())
         kept = [["" if value is None else value for value in some.kept[name]] for name in options.keep]
         names = [] if "name" in options.keep else [some.names]
-        yield PredictionBatch((*names, *kept, *layout.cells(outputs)), reconstructions)
+        yield PredictionBatch((*names, *kept, *layout.cells(outputs)), reconstructions, masks if options.masks else ())
     if blank:
         listener(Note("warning", f"every value to predict from is missing in {blank:,} of {count:,} examples"))
     if not_finite:

@@ -133,7 +133,7 @@ def _endings(target: Target, interval: PredictionInterval | None) -> list[str]:
 
 
 def _found(target: Target) -> str:
-    return {"labels": "yes-or-no labels", "input": "its own input"}.get(target.kind, "classes")
+    return {"labels": "yes-or-no labels", "input": "its own input", "mask": "masks"}.get(target.kind, "classes")
 
 
 def _instead(target: Target) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -14,6 +14,7 @@ from dlrun.data.image_files.form import ImageForm
 from dlrun.data.image_files.headers import scan
 from dlrun.data.image_files.reader import ImageReader
 from dlrun.data.masks.classes import MaskClasses
+from dlrun.data.masks.naming import mask_names
 from dlrun.data.masks.pairing import with_masks_of_column, with_masks_of_folder
 from dlrun.data.masks.reader import MaskReader
 from dlrun.data.media.input import MediaInput
@@ -50,12 +51,15 @@ class ImageInput(MediaInput):
         form: Size and channels of the decoded images.
         image_column: Column of image paths in a CSV file.
         masks: The masks of the images; None if the model predicts no masks.
+        naming: Function that receives the paths of the files for all predicted masks, before an image is decoded; None
+            if there will be no such files. Never saved.
         type: Discriminator of the kinds of raw input.
     """
 
     form: ImageForm
     image_column: str = "path"
     masks: MaskInput | None = None
+    naming: Annotated[Callable[[Sequence[str]], object] | None, Field(exclude=True)] = None
     type: Literal["image"] = "image"
 
     @property
@@ -92,6 +96,19 @@ class ImageInput(MediaInput):
             what = f"it is not known where the masks of the images in {files.folder} are"
             raise DataError(what, expected="a folder of masks", hint="--set dataset.masks=FOLDER")
         return with_masks_of_folder(files, Path(self.masks.folder).expanduser(), suffix=self.masks.suffix)
+
+    def name_predictions(self, files: MediaList, source: str | Sequence[str]) -> Sequence[str]:
+        """Return the path of the file for the mask of each image, if there will be such files.
+
+        Raises:
+            DataError: Two images would have the same mask.
+        """
+        if self.naming is None:
+            return ()
+        is_folder = isinstance(source, str) and Path(source).expanduser().is_dir()
+        names = mask_names(files, keeps_folders=is_folder or files.table is not None)
+        self.naming(names)
+        return names
 
     def read_as(self, dataset: Any) -> Self:
         """Return this input with the dataset's settings for reading, and its folder of masks."""

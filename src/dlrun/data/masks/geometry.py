@@ -57,13 +57,46 @@ def restore_mask(mask: Pixels, form: ImageForm, *, height: int, width: int, outs
     """
     if (height, width) == (form.height, form.width):
         return mask
+    rows, columns = _origins(form, height=height, width=width)
+    return _taken(mask, rows, columns, outside=outside)
+
+
+def count_restored(mask: Pixels, form: ImageForm, *, height: int, width: int, size: int) -> npt.NDArray[np.int64]:
+    """Return how many pixels of each class the mask has that `restore_mask` returns, without making that large mask.
+
+    Pixels that `fit: crop` cuts off do not count.
+
+    Args:
+        mask: The class of each pixel of a resized image, `(form.height, form.width)`.
+        form: Size of the resized images, and how they are fitted.
+        height: Height of the image.
+        width: Width of the image.
+        size: Number of classes; pixels with another value do not count.
+
+    Shape:
+        Returns: `(size,)`.
+    """
+    repeats = [
+        np.bincount(places[(places >= 0) & (places < length)], minlength=length)
+        for places, length in zip(_origins(form, height=height, width=width), mask.shape, strict=True)
+    ]
+    # Float64 counts the pixels of any image exactly.
+    counts = np.bincount(mask.reshape(-1), weights=np.outer(*repeats).reshape(-1), minlength=size)
+    return counts[:size].astype(np.int64)
+
+
+def _origins(form: ImageForm, *, height: int, width: int) -> tuple[Places, Places]:
+    """Return the row and the column of the resized image that each row and column of an image gets its class from.
+
+    Those of a row or column that is cut off are negative, or beyond the end.
+    """
     rows, columns = (
         np.floor((np.arange(own) + 0.5 - span.start) * length / span.length).astype(np.int64)
         for own, span, length in zip(
             (height, width), _spans(height, width, form), (form.height, form.width), strict=True
         )
     )
-    return _taken(mask, rows, columns, outside=outside)
+    return rows, columns
 
 
 def _taken(mask: Pixels, rows: Places, columns: Places, *, outside: int) -> Pixels:

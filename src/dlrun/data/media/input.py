@@ -75,6 +75,15 @@ class MediaInput(RawInput, abc.ABC):
         """
         return files
 
+    def name_predictions(self, files: MediaList, source: str | Sequence[str]) -> Sequence[str]:  # noqa: ARG002
+        """Return the path of the file for the prediction of each file; empty if there will be no such files.
+
+        Args:
+            files: The files.
+            source: What the user named.
+        """
+        return ()
+
     def read(self, source: str, *, at_once: int, target: Target | None = None) -> Iterator[Examples]:
         """Read a file, a folder of files at any depth, a glob, a CSV of paths, or one file from standard input.
 
@@ -100,6 +109,14 @@ class MediaInput(RawInput, abc.ABC):
         masks = None
         if self.mask_reader is not None and target is not None and target.kind == "mask":
             masks = Masks(self.pairing_column, self.mask_reader, self.paired)
-        columns = Columns(self.column, self.label_column, file_format, self.keep, self.weight, masks)
+        columns = Columns(
+            self.column,
+            self.label_column,
+            file_format,
+            self.keep,
+            self.weight,
+            masks,
+            lambda files: self.name_predictions(files, source),
+        )
         skip = self.corrupt == "skip"
         return read_media(source, self.reader, at_once=at_once, target=target, columns=columns, skip=skip)

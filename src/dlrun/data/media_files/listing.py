@@ -39,6 +39,7 @@ class MediaList:
         kept: Values of further columns of `table`, by column name.
         weights: What each file counts in scores, `(files,)` float32; None if all count once.
         masks: The mask of each file, in the same order; None if there are none.
+        predictions: Path of the file for the prediction of each file; empty if there will be no such files.
     """
 
     kind: MediaKind
@@ -54,6 +55,7 @@ class MediaList:
     kept: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
     weights: npt.NDArray[np.float32] | None = None
     masks: MediaList | None = None
+    predictions: Sequence[str] = ()
 
     def __len__(self) -> int:
         """Return the number of files."""
@@ -67,7 +69,9 @@ class MediaList:
         weights = None if self.weights is None else self.weights[places]
         masks = None if self.masks is None else self.masks.at(places)
         names = [self.names[place] for place in places]
-        return replace(self, names=names, labels=labels, rows=rows, kept=kept, weights=weights, masks=masks)
+        found = replace(self, names=names, labels=labels, rows=rows, kept=kept, weights=weights, masks=masks)
+        predictions = [self.predictions[place] for place in places] if self.predictions else ()
+        return replace(found, predictions=predictions)
 
     @property
     def origin(self) -> Path:

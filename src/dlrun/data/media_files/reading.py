@@ -60,6 +60,8 @@ class Columns:
         keep: Names of the columns to copy to the predictions.
         weight: Name of the column of weights, which is read with the labels; None if there is none.
         masks: How to read the masks of files, which then are the targets; None if there are none.
+        name_predictions: Function that returns the path of the file for the prediction of each file; None if there
+            will be no such files.
     """
 
     path: str = "path"
@@ -68,6 +70,7 @@ class Columns:
     keep: tuple[str, ...] = ()
     weight: str | None = None
     masks: Masks | None = None
+    name_predictions: Callable[[MediaList], Sequence[str]] | None = None
 
 
 _WITHOUT_LABELS = ("input", "mask")
@@ -111,7 +114,9 @@ def read_media(
         if columns.weight is not None and files.weights is None:
             absent = WeightColumn(columns.weight).absent(source, noun=files.kind.noun)
             yield Examples([], _none(reader), left_out=absent)
-    files = replace(files, kept={name: values for name, values in files.kept.items() if name in columns.keep})
+    predictions = columns.name_predictions(files) if columns.name_predictions is not None else ()
+    kept_columns = {name: values for name, values in files.kept.items() if name in columns.keep}
+    files = replace(files, kept=kept_columns, predictions=predictions)
     way_out = _SKIP if skip is False else ""
     scanned = reader.check(files.kind.scan(files.paths()))
     if scanned.unreadable:
@@ -134,7 +139,16 @@ def read_media(
             if columns.masks is not None and these.masks is not None:
                 labels = _read_masks(these.masks, columns.masks.reader)
             names, weights = [*map(shown, these.names)], these.weights if target is not None else None
-            yield Examples(names, stored, labels, these.paths(), left_out, kept=these.kept, weight=weights)
+            yield Examples(
+                names,
+                stored,
+                labels,
+                these.paths(),
+                left_out,
+                kept=these.kept,
+                weight=weights,
+                files=these.predictions,
+            )
             left_out = ""
 
 

@@ -139,6 +139,8 @@ def _read(folder: RunFolder, overrides: tuple[str, ...], *, trust_plugins: bool)
         raise UsageError(
             f"the run {folder.id} is an autoencoder", expected="runs that predict classes, labels or values"
         )
+    if interface.target.kind == "mask":
+        raise UsageError(f"the run {folder.id} predicts masks", expected="runs that predict classes, labels or values")
     return MemberRun(folder, folder.read_record(), file, interface)
 
 
