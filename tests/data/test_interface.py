@@ -55,3 +55,10 @@ def test_impossible_sizes_are_refused(raw: Raw, place: tuple[str, ...], size: An
     text = json.dumps(content)
     with pytest.raises(RunError, match=said):
         parse_interface(text.encode(), origin="x")
+
+
+def test_fewer_images_are_read_at_a_time_if_their_masks_have_many_classes() -> None:
+    raw = ImageInput(ImageForm(256, 256, 3))
+    features, preprocess = Features("image", (256, 256, 3)), ArrayPreprocess((256, 256, 3))
+    few, many = (Interface("x", raw, preprocess, features, Target("mask", size)).rows_at_once for size in (2, 250))
+    assert (few, many) == (2**26 // (4 * 256 * 256 * 3), 1)

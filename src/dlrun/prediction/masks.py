@@ -101,13 +101,13 @@ class MaskPredictor:
             Returns: masks, and shares `(n, classes)` float32.
         """
         outputs = self._predictor(examples.stored)
-        flat = outputs.reshape(len(outputs), -1)
+        are_finite = [bool(np.isfinite(each).all()) for each in outputs]
         classes = outputs.argmax(axis=-1).astype(np.uint8)
         sizes = scan(examples.origin).rows[["height", "width"]].tolist()
         files = examples.files or [""] * len(examples)
         masks = tuple(
             PredictedMask(file, own, self._form, self._known, *size) if predicts else None
-            for file, own, size, predicts in zip(files, classes, sizes, np.isfinite(flat).all(axis=1), strict=True)
+            for file, own, size, predicts in zip(files, classes, sizes, are_finite, strict=True)
         )
         shares = np.full((len(masks), outputs.shape[-1]), np.nan, np.float32)
         for index, mask in enumerate(masks):
