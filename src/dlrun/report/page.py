@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dlrun.report.content import Content
 from dlrun.report.decision import decision_section
 from dlrun.report.drawing import Drawing, figures
-from dlrun.report.examples import examples
+from dlrun.report.examples.examples import examples
 from dlrun.report.findings import Findings
 from dlrun.report.headline import headline
 from dlrun.report.markup import Markup, document, facts, fold, join, number, section, table, tag

@@ -9,7 +9,7 @@ from hashlib import sha256
 from dlrun.report import column_plots, decision_plots, plots
 from dlrun.report.content import Content, read_content
 from dlrun.report.drawing import Drawing
-from dlrun.report.examples import class_name
+from dlrun.report.examples.examples import class_name
 from dlrun.report.findings import Findings, find
 from dlrun.report.page import page
 from dlrun.report.slices import shown_slices

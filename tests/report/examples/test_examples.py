@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from dlrun.report.examples import examples, shown_columns
+from dlrun.report.examples.examples import examples, shown_columns
 from dlrun.signature import Target
 from run_folders import NAUGHTY, NOTHING, predictions
 
