@@ -94,5 +94,14 @@ KINDS = {
         Target("input", 4, encoding="value"),
         predictions(outputs=VALUE[:, 0], target=NOTHING, pictures=np.ones((2, 4)), reconstructions=np.zeros((2, 4))),
     ),
+    "masks": (
+        Target("mask", 3, (NAUGHTY, "$x$", "c")),
+        predictions(
+            outputs=np.tile(np.array([30, 1, 0, 2, 20, 0, 0, 9, 2], np.float32), (40, 1)),
+            target=NOTHING,
+            masks=np.full((2, 8, 8), 255, np.uint8),
+            predicted_masks=np.tile(np.arange(8, dtype=np.uint8) % 3, (2, 8, 1)),
+        ),
+    ),
     "no predictions": (CLASSES, None),
 }

@@ -77,3 +77,15 @@ def test_a_forecast_has_dates_where_it_has_times_that_are_dates(axes: list[Any],
     list(plots.forecast(kept, VALUES))
     assert (axes[0].lines[0].get_xdata().dtype.kind == "M") == is_dated
     assert ("first 40 steps" in axes[0].get_xlabel()) != is_dated
+
+
+def test_a_confusion_matrix_of_pixels_has_percentages_of_each_true_class(axes: list[Any]) -> None:
+    matrix = np.array([[999_999, 1], [500_000, 1_500_000]])
+    (drawn,) = plots.confusion(matrix, ["a", "b"], of_pixels=True)
+    assert [text.get_text() for text in axes[0].texts] == [">99.9", "<0.1", "25.0", "75.0"]
+    assert "pixels" in drawn.title
+
+
+def test_the_overlaps_of_images_are_drawn_although_some_are_undefined(axes: list[Any]) -> None:
+    list(plots.overlaps(np.array([0.5, np.nan, 1.0, 1.0])))
+    assert sum(bar.get_height() for bar in axes[0].patches) == 3

@@ -7,6 +7,7 @@ import pytest
 from dlrun.report.findings import Score
 from dlrun.report.verdict import Verdict, verdicts
 from dlrun.runs.record import RunRecord
+from dlrun.scoring.breakdown import Breakdown
 
 DIRECTIONS = {"loss": "min", "accuracy": "max", "quality": "min"}
 
@@ -94,3 +95,17 @@ def test_an_unfinished_run_has_no_verdict_and_an_improving_one_suggests_longer_t
     [verdict] = said({"result": {"test": {"accuracy": 0.5}}}, longer="dlrun resume run-1 --set training.epochs=8")
     assert verdict.text.startswith("The last epoch was the best")
     assert verdict.command == "dlrun resume run-1 --set training.epochs=8"
+
+
+def test_classes_of_pixels_that_are_hardly_found_are_named_however_good_the_accuracy_is() -> None:
+    record = {"result": {"test": {"accuracy": 0.99}}, "naive": {"test": {"accuracy": 0.9}}}
+    parts = {"sky": 0.9, "car": 0.04, "dog": 0.0}
+    scores = {name: {"iou": iou, "pixels": 9.0} for name, iou in parts.items()} | {"owl": {"iou": 0.0, "pixels": 0.0}}
+    _, verdict = said(record, breakdown=Breakdown("mask", 4, {}, scores))
+    assert (verdict.mood, verdict.text) == (
+        "bad",
+        "Hardly found on the test split: dog (IoU 0.00), car (IoU 0.04).",
+    )
+    assert len(said(record, breakdown=Breakdown("mask", 4, {}, {"sky": scores["sky"]}))) == 1
+    many = {str(number): {"iou": 0.0, "pixels": 9.0} for number in range(9)}
+    assert said(record, breakdown=Breakdown("mask", 4, {}, many))[1].text.endswith("4 (IoU 0.00) and 4 more.")

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from dlrun.scoring.bootstrap import bootstrap_interval, macro_f1_of, mean_of, root_mean_of
+from dlrun.scoring.bootstrap import bootstrap_interval, macro_f1_of, mean_of, resampled, root_mean_of
 from dlrun.scoring.classification import ClassCounts
+from dlrun.scoring.weighted import mean_statistic
 
 GENERATOR = np.random.default_rng(0)
 
@@ -39,3 +40,14 @@ def test_samples_with_an_undefined_score_are_ignored() -> None:
     assert (found.low, found.high) == (1, 1)
     nowhere = bootstrap_interval(lambda indices: np.full(len(indices), np.nan), 5, seed=0)
     assert np.isnan([nowhere.low, nowhere.high]).all()
+
+
+def test_a_function_of_weights_gives_the_same_interval_as_one_of_samples() -> None:
+    generator = np.random.default_rng(0)
+    values, weights = generator.normal(size=50), generator.uniform(0.5, 2, 50)
+    for weight in (None, weights):
+        statistic = resampled(mean_statistic(values, larger_is_better=None), weight)
+        one, other = (
+            bootstrap_interval(each, 50, seed=1, samples=200) for each in (statistic, mean_of(values, weight))
+        )
+        assert (one.low, one.high) == pytest.approx((other.low, other.high))

@@ -71,3 +71,24 @@ def test_two_classes_have_a_roc_auc_and_several_values_have_one_mean() -> None:
     inputs = collector_of(Target.of_input(Features("vector", (3,))))
     inputs.add(np.empty(0), np.array([1.0, 3.0]))
     assert inputs.breakdown().overall["mean"] == 2
+
+
+def test_masks_are_scored_by_the_pixels_of_all_images_together() -> None:
+    target = Target("mask", 3, ("sky", "car", "dog"))
+    counts = np.array([[[6, 2, 0], [1, 3, 0], [0, 0, 0]], [[4, 0, 0], [2, 0, 0], [0, 0, 0]]]).reshape(2, 9)
+    collector = collector_of(target)
+    for rows in (counts[:1], counts[1:]):
+        collector.add(np.empty(0), rows)
+    found = collector.breakdown()
+    assert (found.kind, found.part_kind, found.counted, found.examples) == ("mask", "class", "pixels", 2)
+    assert found.parts["sky"] == pytest.approx(
+        {"iou": 10 / 15, "dice": 20 / 25, "precision": 10 / 13, "recall": 10 / 12, "pixels": 12, "predicted_pixels": 13}
+    )
+    assert np.isnan(found.parts["dog"]["iou"])
+    assert found.overall["mean_iou"] == pytest.approx((10 / 15 + 3 / 8) / 2)
+    assert found.overall["accuracy"] == pytest.approx(13 / 18)
+    assert found.matrix().tolist() == [[10, 2, 0], [3, 3, 0], [0, 0, 0]]
+    assert found.worst_parts(5) == ["car", "sky"]
+    weighted = collector_of(target)
+    weighted.add(np.empty(0), counts, np.array([1, 0.5]))
+    assert weighted.breakdown().parts["sky"]["pixels"] == 10

@@ -121,6 +121,6 @@ def _confusion_csv(breakdown: Breakdown) -> str:
     # A matrix this large is nearly all zeros, so list only the pairs that occur.
     if len(names) > MOST_COLUMNS:
         pairs = ((names[true], names[predicted], count) for true, predicted, count in breakdown.confusions)
-        return csv_text([("true", "predicted", "examples"), *pairs])
+        return csv_text([("true", "predicted", breakdown.counted), *pairs])
     matrix = breakdown.matrix().tolist()
     return csv_text([("true", *names), *((name, *row) for name, row in zip(names, matrix, strict=True))])

@@ -11,16 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from dlrun.runs.predictions import StoredPredictions
-from dlrun.scoring.bootstrap import Statistic, bootstrap_interval, macro_f1_of, mean_of, root_mean_of
-from dlrun.scoring.breakdown import Breakdown, collector_of, shown_count
+from dlrun.scoring.bootstrap import Statistic, bootstrap_interval, macro_f1_of, mean_of, resampled, root_mean_of
+from dlrun.scoring.breakdown import COUNTS, Breakdown, collector_of, shown_count
 from dlrun.scoring.deciding import decide, name_of_accuracy
+from dlrun.scoring.masks import counts_of, pixel_statistic
 from dlrun.signature import Target
 
 Array = npt.NDArray[Any]
 
+_TITLES = {"iou": "IoU", "dice": "Dice"}
 _SAMPLES = 500
 _MOST_ROWS = 60
-_COUNTS = ("support", "predicted")
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Findings:
         scores: Scores with intervals.
         breakdown: Scores of each class, label or value.
         header: Column names of `rows`.
-        rows: The breakdown as a table; with very many classes, those with the lowest F1.
+        rows: The breakdown as a table; with very many classes, the worst of them.
     """
 
     examples: int
@@ -67,8 +68,11 @@ def find(predictions: StoredPredictions, target: Target) -> Findings:
     scores = tuple(_scores(predictions, target))
     parts = list(breakdown.parts.items())
     if len(parts) > _MOST_ROWS:
-        parts = sorted(parts, key=lambda part: part[1].get("f1", 0.0))[:_MOST_ROWS]
-    header = (breakdown.part_kind, *(name.replace("_", " ") for name in (parts[0][1] if parts else ())))
+        parts = [(name, breakdown.parts[name]) for name in breakdown.worst_parts(_MOST_ROWS)]
+    header = (
+        breakdown.part_kind,
+        *(_TITLES.get(name, name.replace("_", " ")) for name in (parts[0][1] if parts else ())),
+    )
     rows = tuple((name, *(_written(key, value) for key, value in values.items())) for name, values in parts)
     return Findings(predictions.examples, len(predictions.rows), scores, breakdown, header, rows)
 
@@ -88,6 +92,11 @@ def _statistics(predictions: StoredPredictions, target: Target) -> Iterator[tupl
     outputs, truth, weights = predictions.outputs, predictions.target, predictions.example_weights
     if target.kind == "input":
         yield "reconstruction error", mean_of(outputs, weights)
+        return
+    if target.kind == "mask":
+        counts = counts_of(outputs.reshape(-1, target.size, target.size).astype(np.float64))
+        yield "mean IoU", resampled(pixel_statistic(counts, is_mean_iou=True), weights)
+        yield "accuracy of pixels", resampled(pixel_statistic(counts, is_mean_iou=False), weights)
         return
     if target.kind == "classes":
         found = decide(outputs, target)
@@ -121,6 +130,6 @@ def _of_errors(prefix: str, errors: Array, target: Target, weights: Array | None
 
 
 def _written(name: str, value: float) -> str:
-    if name in _COUNTS:
+    if name in COUNTS:
         return shown_count(value)
     return f"{value:.4f}" if math.isfinite(value) else "-"

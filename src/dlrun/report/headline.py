@@ -39,6 +39,7 @@ def headline(content: Content, findings: Mapping[str, Findings]) -> Iterator[Mar
         intervals=intervals,
         directions=content.directions,
         longer=_longer(content),
+        breakdown=found.breakdown if found is not None else None,
     )
     for verdict in found_verdicts:
         mark = tag("span", _MARKS[verdict.mood], class_="mark")

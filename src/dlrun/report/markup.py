@@ -75,7 +75,7 @@ def image(data: bytes, *, kind: str, alt: str, class_: str = "") -> Markup:
 
     Args:
         data: Content of the image file.
-        kind: `png` or `svg+xml`.
+        kind: `png`, `jpeg` or `svg+xml`.
         alt: Description of the image.
         class_: CSS class of the element.
     """

@@ -99,6 +99,7 @@ def _predictions(content: Content, findings: Mapping[str, Findings], drawings: S
     if len(predictions.shown):
         mistakes = "The most certain mistakes"
         titles = {"classes": mistakes, "class_columns": mistakes, "input": "From best to worst"}
+        titles["mask"] = "The lowest mean IoU"
         yield tag("h3", titles.get(target.kind, "The largest errors") + f", {split} split")
         yield examples(predictions, target)
 

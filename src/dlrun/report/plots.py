@@ -102,7 +102,9 @@ def time_spent(seconds: Mapping[str, float]) -> Iterator[Drawing]:
     yield draw_figure("time", "where the time went", draw, size=(SIZE[0], 2.3))
 
 
-def confusion(matrix: Array, names: Sequence[str], *, number: int = 0, column: str = "") -> Iterator[Drawing]:
+def confusion(
+    matrix: Array, names: Sequence[str], *, number: int = 0, column: str = "", of_pixels: bool = False
+) -> Iterator[Drawing]:
     """Draw the confusion matrix, colored by the fraction of each true class.
 
     Args:
@@ -110,6 +112,7 @@ def confusion(matrix: Array, names: Sequence[str], *, number: int = 0, column: s
         names: Names of the classes.
         number: Index of the class column.
         column: Name of the class column; empty if the target is a single class.
+        of_pixels: Whether it counts pixels, which are so many that their percentages are shown instead.
 
     Shape:
         matrix: `(classes, classes)` counts; rows are the true classes.
@@ -131,10 +134,12 @@ def confusion(matrix: Array, names: Sequence[str], *, number: int = 0, column: s
         for (row, guess), count in np.ndenumerate(matrix):
             if count:
                 colour = "white" if parts[row, guess] > 0.5 else "black"
-                axes.text(guess, row, shown_count(count), ha="center", va="center", color=colour, fontsize=7)
+                shown_as = _percentage(float(parts[row, guess])) if of_pixels else shown_count(count)
+                axes.text(guess, row, shown_as, ha="center", va="center", color=colour, fontsize=7)
 
     called = f"confusion_{number + 1}" if column else "confusion"
-    yield draw_figure(called, f"confusion matrix {column}".rstrip(), draw, size=(SIZE[0], 4.2))
+    title = "confusion matrix: % of the pixels of each true class" if of_pixels else f"confusion matrix {column}"
+    yield draw_figure(called, title.rstrip(), draw, size=(SIZE[0], 4.2))
 
 
 def roc(
@@ -302,6 +307,17 @@ def importances(columns: Sequence[str], rises: Array, *, measure: str) -> Iterat
     yield draw_figure("importances", "permutation importance of each column", draw, size=(SIZE[0], height))
 
 
+def overlaps(found: Array) -> Iterator[Drawing]:
+    """Draw the distribution of the mean IoU of each image, which may be undefined for some."""
+
+    def draw(axes: Any) -> None:
+        _histogram(axes, found)
+        axes.set_xlabel("mean IoU of an image")
+        axes.set_ylabel("images")
+
+    yield draw_figure("overlaps", "mean IoU of each image", draw)
+
+
 def errors(found: Array) -> Iterator[Drawing]:
     """Draw the distribution of the reconstruction errors of an autoencoder."""
 
@@ -341,6 +357,14 @@ def _histogram(axes: Any, *samples: Array, labels: Sequence[str] = ("",)) -> Non
     for index, (values, label) in enumerate(zip(finite, labels, strict=True)):
         looks = {"histtype": "step", "linewidth": 1.8} if index else {"alpha": 1.0 if len(finite) == 1 else 0.45}
         axes.hist(values, bins=edges, label=label, **looks)
+
+
+def _percentage(part: float) -> str:
+    """Return a percentage in few characters, which is not 0 and not 100 unless the part is 0 or 1."""
+    percentage = 100 * part
+    if 99.95 <= percentage < 100:
+        return ">99.9"
+    return "<0.1" if percentage < 0.05 else f"{percentage:.0f}" if percentage == 100 else f"{percentage:.1f}"
 
 
 def _short(name: str, letters: int = 14) -> str:

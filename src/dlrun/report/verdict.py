@@ -18,10 +18,13 @@ from dlrun.runs.compare.baseline import (
     naive_method,
 )
 from dlrun.runs.record import RunRecord
+from dlrun.scoring.breakdown import Breakdown
 
 Mood = Literal["good", "bad", "open"]
 
-_MOST_SCORES = 3
+_MOST_SCORES, _MOST_CLASSES = 3, 5
+_HARDLY_FOUND = 0.05
+"""Intersection over union of a class below which a model is said to hardly find it."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ def verdicts(
     intervals: Sequence[Score] = (),
     directions: Mapping[str, str],
     longer: str = "",
+    breakdown: Breakdown | None = None,
 ) -> Iterator[Verdict]:
     """Yield the verdicts at the top of a report.
 
@@ -53,6 +57,7 @@ def verdicts(
         intervals: Scores with intervals on the main split.
         directions: Whether `min` or `max` is best for each score.
         longer: Command that continues the training, if the last epoch was the best.
+        breakdown: Scores of each class on the main split, if they are known.
     """
     split = main_split(record)
     if not split:
@@ -64,6 +69,8 @@ def verdicts(
     # The first verdict is about the baseline on the main split; this is about validation, or a weaker naive forecast.
     if record.baseline and record.baseline.warning and (found is None or found.mood != "bad"):
         yield Verdict(f"{record.baseline.warning[:1].upper()}{record.baseline.warning[1:]}.", "bad")
+    if breakdown is not None:
+        yield from _not_found(breakdown, split)
     undefined = [name for name, value in record.result[split].items() if value is None]
     if undefined:
         why = "For example, AUC needs examples of both classes, and R2 needs values that differ."
@@ -108,6 +115,19 @@ def _against_naive(
     return Verdict(
         f"Not clearly better than {naive} {where}: better in {_written(better)}; {how} in {_written(worse)}.", "open"
     )
+
+
+def _not_found(breakdown: Breakdown, split: str) -> Iterator[Verdict]:
+    """Yield which classes of pixels are hardly ever found, which the accuracy of all pixels does not show."""
+    missed = [
+        (part["iou"], name)
+        for name, part in breakdown.parts.items()
+        if breakdown.kind == "mask" and part["pixels"] and part["iou"] < _HARDLY_FOUND
+    ]
+    if missed:
+        named = ", ".join(f"{name} (IoU {iou:.2f})" for iou, name in sorted(missed)[:_MOST_CLASSES])
+        more = f" and {len(missed) - _MOST_CLASSES} more" if len(missed) > _MOST_CLASSES else ""
+        yield Verdict(f"Hardly found on the {split} split: {named}{more}.", "bad")
 
 
 def _written(compared: Sequence[BaselineComparison]) -> str:

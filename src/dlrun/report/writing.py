@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 
+import numpy as np
+
 from dlrun.report import column_plots, decision_plots, plots
 from dlrun.report.content import Content, read_content
 from dlrun.report.drawing import Drawing
@@ -16,6 +18,7 @@ from dlrun.report.slices import shown_slices
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.predictions import StoredPredictions
 from dlrun.scoring.deciding import decide
+from dlrun.scoring.masks import counts_of, mean_iou
 from dlrun.signature import Target
 from dlrun.system.disk import disk, explained
 
@@ -72,6 +75,9 @@ def _of_predictions(
         if predictions.pictures.dtype != "uint8":
             yield from plots.vectors(predictions.pictures, predictions.reconstructions)
         return
+    if target.kind == "mask":
+        yield from _of_masks(predictions, found, target)
+        return
     if target.kind in ("classes", "class_columns"):
         is_small = len(found.breakdown.parts) <= _MOST_IN_MATRIX
         for number, (column, names, matrix) in enumerate(found.breakdown.matrices() if is_small else ()):
@@ -92,6 +98,13 @@ def _of_predictions(
         yield from plots.values(predictions, target)
     yield from column_plots.importances(predictions)
     yield from column_plots.dependence(predictions)
+
+
+def _of_masks(predictions: StoredPredictions, found: Findings, target: Target) -> Iterator[Drawing]:
+    if target.size <= _MOST_IN_MATRIX:
+        yield from plots.confusion(found.breakdown.matrix(), list(found.breakdown.parts), of_pixels=True)
+    counts = counts_of(predictions.outputs.astype(np.float64).reshape(-1, target.size, target.size))
+    yield from plots.overlaps(mean_iou(counts))
 
 
 def _of_classes(predictions: StoredPredictions, target: Target) -> Iterator[Drawing]:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dlrun.scoring.weighted import WeightedStatistic
+
 Array = npt.NDArray[Any]
 Statistic = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.float64]]
 """A score of several samples at once: from indices of examples `(samples, n)` to scores `(samples,)`."""
@@ -85,6 +87,24 @@ def root_mean_of(squares: Array, weights: Array | None = None) -> Statistic:
     """
     mean = mean_of(squares, weights)
     return lambda indices: np.sqrt(mean(indices))
+
+
+def resampled(statistic: WeightedStatistic, weights: Array | None = None) -> Statistic:
+    """Return a function of the weights of examples as a statistic of samples.
+
+    Args:
+        statistic: Function of the weights.
+        weights: Own weight of each example, `(n,)`; None for equal weights.
+    """
+
+    def sampled(indices: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        samples, examples = len(indices), len(statistic.columns[0])
+        # The examples of each sample are numbered apart, so that a single bincount counts all samples.
+        apart = (indices + np.arange(samples)[:, None] * examples).reshape(-1)
+        counts = np.bincount(apart, minlength=samples * examples).reshape(samples, examples).astype(np.float64)
+        return statistic.compute(counts if weights is None else counts * weights, *statistic.columns)
+
+    return sampled
 
 
 def macro_f1_of(truth: Array, predicted: Array, size: int, *, weights: Array | None = None) -> Statistic:

@@ -38,8 +38,13 @@ from dlrun.scoring.weighted import (
 from dlrun.signature import Target, TargetKind
 
 Array = npt.NDArray[Any]
+COUNTS = ("support", "predicted", "pixels", "predicted_pixels")
+"""Names of the scores of a part that are counts, or sums of weights."""
+
 _MANY_CLASSES, _TOP = 10, 5
 _WHOLE_FROM = 1000
+_MAIN_SCORES = ("iou", "f1", "r2")
+"""The score of a part that ranks the parts: the first of these that it has."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,23 @@ class Breakdown:
         return {"classes": "class", "class_columns": "class", "labels": "label", "mask": "class"}.get(
             self.kind, "target"
         )
+
+    @property
+    def counted(self) -> str:
+        """What the confusion matrix counts: examples, or pixels."""
+        return "pixels" if self.kind == "mask" else "examples"
+
+    def worst_parts(self, most: int) -> list[str]:
+        """Return the names of the parts with the lowest main score, the worst first.
+
+        Args:
+            most: Maximum number of names.
+        """
+        columns = next(iter(self.parts.values()), {})
+        by = next((score for score in _MAIN_SCORES if score in columns), "")
+        # A score that is undefined cannot be ranked, and nan would break the order of the others.
+        known = {name: score for name, part in self.parts.items() if not np.isnan(score := part.get(by, np.nan))}
+        return sorted(known, key=lambda name: known[name])[:most]
 
     def matrices(self) -> Iterator[tuple[str, tuple[str, ...], Array]]:
         """Yield the name, the classes and the confusion matrix of each class column; the name is empty for classes."""
@@ -353,7 +375,7 @@ class _MaskCollector(Collector):
         columns = {"iou": of_class, "dice": counts.f1, "precision": counts.precision, "recall": counts.recall}
         whole = np.int64 if weights is None else np.float64
         parts = _parts(
-            self.target, **columns, support=counts.support.astype(whole), predicted=counts.predicted.astype(whole)
+            self.target, **columns, pixels=counts.support.astype(whole), predicted_pixels=counts.predicted.astype(whole)
         )
         pairs = [(int(true), int(found)) for true, found in zip(*np.nonzero(self._matrix), strict=True)]
         found = tuple(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dlrun.cli.display.format import format_score, format_scores, format_table, widest
 from dlrun.cli.display.slices import plain_slices
 from dlrun.decision import Decision
-from dlrun.scoring.breakdown import shown_count
+from dlrun.scoring.breakdown import COUNTS, shown_count
 
 if TYPE_CHECKING:
     from dlrun.evaluation.evaluate import Evaluation
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 _MOST_ROWS, _WORST, _MOST_COLUMNS = 20, 10, 1000
 _MEANS = {"macro_": "macro mean", "weighted_": "weighted mean"}
-_COUNTS = ("support", "predicted")
 
 
 def score_tables(evaluation: Evaluation, *, width: int | None = None) -> Iterator[str]:
@@ -91,10 +90,7 @@ def _parts_table(breakdown: Breakdown, everything: str) -> str:
     columns = [*next(iter(breakdown.parts.values()))]
     parts, shown = breakdown.parts, [*breakdown.parts]
     if len(shown) > _MOST_ROWS:
-        by = "f1" if "f1" in columns else "r2"
-        # A score that is undefined cannot be ranked, and nan would break the order of the others.
-        shown = sorted((name for name in shown if not math.isnan(parts[name][by])), key=lambda name: parts[name][by])
-        shown = shown[:_WORST]
+        shown = breakdown.worst_parts(_WORST)
     rows = [(name, *(_cell(column, parts[name][column]) for column in columns)) for name in shown]
     for prefix, title in _MEANS.items():
         means = [breakdown.overall.get(prefix + column) for column in columns]
@@ -109,18 +105,21 @@ def _matrices(breakdown: Breakdown) -> Iterator[str]:
     if breakdown.confusions:
         for column, names, matrix in breakdown.matrices():
             rows = [(name, *map(shown_count, row)) for name, row in zip(names, matrix.tolist(), strict=True)]
-            yield format_table((f"{column} true \\ predicted".lstrip(), *names), rows)
+            of = "pixels, " if breakdown.counted == "pixels" else ""
+            yield format_table((f"{column} {of}true \\ predicted".lstrip(), *names), rows)
 
 
 def _frequent_confusions(breakdown: Breakdown) -> str:
     names = [*breakdown.parts]
     wrong = sorted((pair for pair in breakdown.confusions if pair[0] != pair[1]), key=lambda pair: -pair[2])[:_WORST]
     rows = [(names[true], names[predicted], shown_count(count)) for true, predicted, count in wrong]
-    return format_table(("true", "predicted", "examples"), rows) if rows else "no example was misclassified"
+    if not rows:
+        return f"no {breakdown.counted.removesuffix('s')} was misclassified"
+    return format_table(("true", "predicted", breakdown.counted), rows)
 
 
 def _cell(column: str, value: float) -> str:
-    return shown_count(value) if column in _COUNTS else format_score(value)
+    return shown_count(value) if column in COUNTS else format_score(value)
 
 
 def _plain(scores: Mapping[str, float]) -> dict[str, float | None]:

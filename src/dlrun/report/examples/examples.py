@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlrun.report.drawing import picture, wav
+from dlrun.report.examples.masks import mask_examples
 from dlrun.report.markup import Markup, image, number, player, table, tag
 from dlrun.runs.predictions import StoredPredictions
 from dlrun.scoring.deciding import decide
@@ -22,6 +23,8 @@ _MOST_VALUES = 4
 
 def examples(predictions: StoredPredictions, target: Target) -> Markup:
     """Return the markup of the stored examples."""
+    if target.kind == "mask":
+        return mask_examples(predictions, target)
     places = range(len(predictions.shown))
     if target.kind == "input" or len(predictions.pictures):
         return tag("div", *(_card(index, predictions, target) for index in places), class_="gallery")
