@@ -6,7 +6,7 @@ import pytest
 
 from dlrun.keras_table import entry_names
 from dlrun.losses import TAKES, Loss, losses, losses_for
-from dlrun.signature import Target
+from dlrun.signature import IGNORED_CLASS, Target
 
 Array = npt.NDArray[np.floating[Any]]
 
@@ -231,3 +231,107 @@ def test_the_quantile_loss_is_smallest_at_the_quantiles_of_the_target() -> None:
     for place in range(9):
         for step in (-0.05, 0.05):
             assert value(best + step * (np.arange(9) == place)) > value(best)
+
+
+MASK = Target("mask", 3)
+OF_MASKS = ("sparse_categorical_crossentropy", "categorical_crossentropy", "categorical_focal_crossentropy",
+            "dice_crossentropy")  # fmt: skip
+
+
+def _masks(*, ignored: bool = True) -> tuple[Array, Array]:
+    """Masks of which the second one counts in part, and the logits of their pixels."""
+    rng = np.random.default_rng(1)
+    truth = rng.integers(0, 3, (2, 4, 5), np.uint8)
+    if ignored:
+        truth[1, :3] = IGNORED_CLASS
+    return truth, rng.normal(0, 2, (2, 4, 5, 3)).astype("float32")
+
+
+def _loss_of(name: str, truth: Array, output: Any, *, activation: str = "linear", **keys: Any) -> Any:
+    from dlrun.training.step.feed import encode
+
+    loss = made(name, **keys)
+    settled = loss.settle(MASK)
+    settled = settled.with_encoding(settled.encoding, activation)
+    return loss.build(settled)(encode(truth, settled), output)
+
+
+def test_masks_have_cross_entropies_and_the_one_with_areas() -> None:
+    assert losses_for(MASK) == tuple(sorted(OF_MASKS))
+    assert "dice_crossentropy" not in {name for each in (TEN, VALUE, INPUT) for name in losses_for(each)}
+    assert [problem.path for problem in made("dice_crossentropy", dice_weight=0, crossentropy_weight=0).problems()] == [
+        ("dice_weight",)
+    ]
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("activation", ["linear", "softmax"])
+def test_dice_crossentropy_is_what_its_formula_says(activation: str) -> None:
+    truth, logits = _masks()
+    keys = {"dice_weight": 0.7, "crossentropy_weight": 2.0, "smooth": 0.5, "label_smoothing": 0.1}
+    expected = []
+    for mask, probabilities in zip(truth, _softmax(logits), strict=True):
+        counted = mask != IGNORED_CLASS
+        p, t = probabilities[counted], np.eye(3)[mask[counted].astype(int)]
+        crossentropy = -((0.9 * t + 0.1 / 3) * np.log(p)).sum(axis=-1).mean()
+        dice = ((2 * (p * t).sum(axis=0) + 0.5) / (p.sum(axis=0) + t.sum(axis=0) + 0.5)).mean()
+        expected.append(2.0 * crossentropy + 0.7 * (1 - dice))
+    output = logits if activation == "linear" else _softmax(logits)
+    found = _loss_of("dice_crossentropy", truth, output, activation=activation, **keys)
+    assert float(found) == pytest.approx(np.mean(expected), rel=1e-5)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("name", OF_MASKS)
+def test_pixels_that_do_not_count_change_neither_the_loss_of_a_mask_nor_its_gradient(name: str) -> None:
+    import tensorflow as tf
+
+    truth, logits = _masks()
+    changed = logits.copy()
+    changed[truth == IGNORED_CLASS] = np.random.default_rng(2).normal(0, 50, (15, 3))
+    gradients = []
+    values = []
+    for output in (logits, changed):
+        outputs = tf.Variable(output)
+        with tf.GradientTape() as tape:
+            values.append(_loss_of(name, truth, outputs))
+        gradients.append(tape.gradient(values[-1], outputs).numpy())
+    assert float(values[0]) == pytest.approx(float(values[1]), rel=1e-6)
+    np.testing.assert_allclose(gradients[0], gradients[1], atol=1e-7)
+    assert (gradients[1][truth == IGNORED_CLASS] == 0).all()
+    assert (np.abs(gradients[1][truth != IGNORED_CLASS]).sum(axis=-1) > 0).all()
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("name", OF_MASKS[:3])
+def test_where_every_pixel_of_a_mask_counts_the_loss_is_that_of_keras_over_pixels(name: str) -> None:
+    import keras
+
+    truth, logits = _masks(ignored=False)
+    flat: Any = truth.reshape(-1) if name.startswith("sparse") else np.eye(3)[truth.astype(int).reshape(-1)]
+    known = getattr(keras.losses, name.title().replace("_", ""))(from_logits=True)
+    assert float(_loss_of(name, truth, logits)) == pytest.approx(float(known(flat, logits.reshape(-1, 3))), rel=1e-5)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("name", OF_MASKS)
+def test_the_loss_of_masks_does_not_depend_on_which_share_a_batch(name: str) -> None:
+    truth, logits = _masks()
+    parts = [float(_loss_of(name, truth[[each]], logits[[each]])) for each in range(2)]
+    assert parts[0] != pytest.approx(parts[1], rel=0.01)
+    assert float(_loss_of(name, truth, logits)) == pytest.approx(np.mean(parts), rel=1e-5)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("name", OF_MASKS)
+def test_the_loss_of_masks_is_finite_far_out_and_where_nothing_counts(name: str) -> None:
+    import tensorflow as tf
+
+    truth, logits = _masks()
+    truth[1] = IGNORED_CLASS
+    outputs = tf.Variable(logits * 1000)
+    with tf.GradientTape() as tape:
+        value = _loss_of(name, truth, outputs)
+    assert np.isfinite(value)
+    assert np.isfinite(tape.gradient(value, outputs).numpy()).all()
+    assert float(_loss_of(name, truth[1:], logits[1:])) == pytest.approx(0, abs=1e-6)

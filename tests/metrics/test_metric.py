@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from dlrun.keras_table import entry_names
 from dlrun.metrics.inputs import SEES
 from dlrun.metrics.metric import Metric, direction_of_type, directions_of, metrics, metrics_for
-from dlrun.signature import Target
+from dlrun.signature import IGNORED_CLASS, Target
 
 Array = npt.NDArray[Any]
 
@@ -299,3 +299,70 @@ def test_each_metric_traces_starts_again_and_has_its_variables_before_the_first_
             assert float(built.result()) == float(first) or np.isnan(first)
             assert paths == [variable.path for variable in built.variables]
             assert all(path.startswith(f"{name}/") for path in paths)
+
+
+MASK = Target("mask", 3)
+
+
+def of_masks(name: str, encoding: Any, *, weights: Array | None = None, **keys: Any) -> float:
+    """The value of a metric over masks that come in two batches."""
+    from dlrun.training.step.feed import encode
+
+    truth, logits = masks_and_logits()
+    settled = MASK.with_encoding(encoding)
+    metric = made(name, **keys).build(settled)
+    for batch in (slice(0, 1), slice(1, 4)):
+        weight = None if weights is None else weights[batch]
+        metric.update_state(encode(truth[batch], settled), logits[batch], sample_weight=weight)
+    return float(metric.result())
+
+
+def masks_and_logits() -> tuple[Array, Array]:
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 3, (4, 5, 6), np.uint8)
+    truth[0, :4] = truth[2, :, 2:] = IGNORED_CLASS
+    return truth, rng.normal(0, 1, (4, 5, 6, 3)).astype("float32")
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("encoding", ["index", "one_hot"])
+@pytest.mark.parametrize("weights", [None, np.array([1, 0.5, 2, 0], np.float32)])
+def test_accuracy_and_mean_io_u_of_masks_count_weighted_pixels(encoding: str, weights: Array | None) -> None:
+    truth, logits = masks_and_logits()
+    every = np.ones(4) if weights is None else weights
+    counted, predicted = truth != IGNORED_CLASS, logits.argmax(axis=-1)
+    of_pixel = np.broadcast_to(every[:, None, None], truth.shape)[counted]
+    true, found = truth[counted], predicted[counted]
+    accuracy = of_pixel[true == found].sum() / of_pixel.sum()
+    areas = [
+        (of_pixel[(true == each) & (found == each)].sum(), of_pixel[(true == each) | (found == each)].sum())
+        for each in range(3)
+    ]
+    assert of_masks("accuracy", encoding, weights=weights) == pytest.approx(accuracy, rel=1e-5)
+    mean_iou = np.mean([both / either for both, either in areas])
+    assert of_masks("mean_io_u", encoding, weights=weights) == pytest.approx(mean_iou, rel=1e-5)
+    iou = of_masks("io_u", encoding, weights=weights, target_class_ids=(2,))
+    assert iou == pytest.approx(areas[2][0] / areas[2][1], rel=1e-5)
+
+
+def test_the_metrics_of_masks_are_those_of_classes() -> None:
+    assert {"accuracy", "mean_io_u", "io_u", "f1_score"} <= set(metrics_for(MASK))
+    assert not {"mean_absolute_error", "binary_accuracy"} & set(metrics_for(MASK))
+    assert [problem.path for problem in made("io_u", target_class_ids=(3,)).misfits(MASK)]
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("name", metrics_for(MASK))
+@pytest.mark.parametrize("encoding", ["index", "one_hot"])
+def test_each_metric_of_masks_gives_a_finite_number_that_ignored_pixels_do_not_change(name: str, encoding: str) -> None:
+    from dlrun.training.step.feed import encode
+
+    truth, logits = masks_and_logits()
+    settled = MASK.with_encoding(encoding)  # type: ignore[arg-type]
+    values = []
+    for output in (logits, np.where((truth == IGNORED_CLASS)[..., None], -3 * logits, logits)):
+        metric = made(name).build(settled)
+        metric.update_state(encode(truth, settled), output)
+        values.append(np.asarray(metric.result()))
+    assert np.isfinite(values[0]).all()
+    np.testing.assert_allclose(values[0], values[1], rtol=1e-5)

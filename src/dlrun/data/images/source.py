@@ -136,6 +136,7 @@ class Images(MediaSource, ImageSource):
         if self.mask_column is not None and not is_path_table(self.path):
             what = f"mask_column is for a list of images, but {self.path} is a folder"
             yield FieldProblem(("mask_column",), what, "masks, a folder")
+        yield from self._mask_place_problems()
         if self.mask_suffix and self.masks is None:
             yield FieldProblem(("mask_suffix",), "mask_suffix is for a folder of masks", "masks: FOLDER, or no suffix")
         if not self.has_masks:
@@ -151,6 +152,22 @@ class Images(MediaSource, ImageSource):
             what = f"the task is {self.task}, but masks give each pixel a class"
             yield FieldProblem(("task",), what, "auto", "remove task")
         yield from self._value_problems()
+
+    def _mask_place_problems(self) -> Iterator[FieldProblem]:
+        """Yield images that would be their own masks, and lists and folders that do not go together."""
+        if self.masks is not None and not self.mask_suffix and Path(self.masks) == Path(self.path):
+            what = f"{self.masks} is also the folder of the images, so that each would be its own mask"
+            yield FieldProblem(("masks",), what, "another folder", "or mask_suffix: _mask, for cat_mask.png of cat.jpg")
+        for key in ("test_path", "validation_path"):
+            place = getattr(self, key)
+            if place is None:
+                continue
+            if self.mask_column is not None and not is_path_table(place):
+                what = f"the masks are a column of a list, but {place} is a folder"
+                yield FieldProblem((key,), what, f"a list with the column {self.mask_column!r}")
+            if self.masks is not None and is_path_table(place):
+                what = f"the masks are in a folder, but {place} is a list"
+                yield FieldProblem((key,), what, "a folder of images")
 
     def _value_problems(self) -> Iterator[FieldProblem]:
         """Yield a single class, classes without a value, and a value with two meanings."""
@@ -190,7 +207,7 @@ class Images(MediaSource, ImageSource):
         if self.masks is None:
             return super().lists()
         folder, masks = (Path(place).expanduser() for place in (self.path, self.masks))
-        parts = split_folders(folder, self.kind)
+        parts = split_folders(folder, self.kind, apart=masks)
         places = {name: (place, place.name) for name, place in parts.items()} or {"train": (folder, "")}
         given = {"test": self.test_path, "validation": self.validation_path}
         places |= {name: (Path(place).expanduser(), "") for name, place in given.items() if place is not None}
@@ -278,6 +295,6 @@ class Images(MediaSource, ImageSource):
         if self.mask_values or train is None:
             return _MaskFiles(lists, scans, given_classes(self.mask_values, self._ignored), notes)
         digest = of_masks["train"].digest(train.paths())
-        classes = find_classes(train, self._ignored, digest=digest)
+        classes = find_classes(train, self._ignored, digest=digest, skip=self.corrupt == "skip")
         note = f"classes: {len(classes.names)}, the values in the masks: {', '.join(classes.names[:12])}"
         return _MaskFiles(lists, scans, classes, (note + (", ..." if len(classes.names) > 12 else ""), *notes))

@@ -34,11 +34,7 @@ def resize_mask(mask: Pixels, form: ImageForm, *, outside: int) -> Pixels:
     if mask.shape == (form.height, form.width):
         return mask
     spans = _spans(mask.shape[0], mask.shape[1], form)
-    lengths = (form.height, form.width)
-    rows, columns = (
-        np.floor(span.start + (np.arange(length) + 0.5) * span.length / length).astype(np.int64)
-        for span, length in zip(spans, lengths, strict=True)
-    )
+    rows, columns = (_sources(span, length) for span, length in zip(spans, (form.height, form.width), strict=True))
     return _taken(mask, rows, columns, outside=outside)
 
 
@@ -90,13 +86,25 @@ def _origins(form: ImageForm, *, height: int, width: int) -> tuple[Places, Place
 
     Those of a row or column that is cut off are negative, or beyond the end.
     """
+    spans, lengths = _spans(height, width, form), (form.height, form.width)
     rows, columns = (
-        np.floor((np.arange(own) + 0.5 - span.start) * length / span.length).astype(np.int64)
-        for own, span, length in zip(
-            (height, width), _spans(height, width, form), (form.height, form.width), strict=True
-        )
+        _destinations(span, length, own) for own, span, length in zip((height, width), spans, lengths, strict=True)
     )
     return rows, columns
+
+
+def _sources(span: _Span, length: int) -> Places:
+    """Return where on an axis of the image each place on that of the resized image comes from."""
+    return np.floor(span.start + (np.arange(length) + 0.5) * span.length / length).astype(np.int64)
+
+
+def _destinations(span: _Span, length: int, own: int) -> Places:
+    """Return where on an axis of the resized image, of `length`, each of the `own` places of the image is."""
+    places = np.floor((np.arange(own) + 0.5 - span.start) * length / span.length).astype(np.int64)
+    sources = _sources(span, length)
+    # The outermost rows of the image may be in the first of the borders that `pad` adds, where no class was learned.
+    inside = np.flatnonzero((sources >= 0) & (sources < own))
+    return np.clip(places, inside[0], inside[-1]) if len(inside) and span.start <= 0 else places
 
 
 def _taken(mask: Pixels, rows: Places, columns: Places, *, outside: int) -> Pixels:
@@ -110,7 +118,7 @@ def _spans(height: int, width: int, form: ImageForm) -> tuple[_Span, _Span]:
     """Return the rows and columns of an image that are resized, with the same roundings as the Resizing layer.
 
     Reference:
-        `keras.src.backend.tensorflow.image.resize` in Keras 3.15.
+        The function `keras.ops.image.resize` of Keras 3.15 with TensorFlow.
     """
     tall, wide = int(width * form.height / form.width), int(height * form.width / form.height)
     if form.fit == "crop":

@@ -29,7 +29,7 @@ def with_masks_of_folder(images: MediaList, folder: Path, *, suffix: str, below:
     Raises:
         DataError: The folder cannot be read, an image has no mask, or has several.
     """
-    images = _without_masks(images, folder, suffix)
+    images = _without_masks(images, folder / below, suffix)
     found = list_all(folder / below, MASKS)
     by_stem: dict[str, str] = {}
     for name in found.names:
@@ -63,6 +63,8 @@ def with_masks_of_column(images: MediaList, column: str) -> MediaList:
     Raises:
         DataError: A row has no mask.
     """
+    if column not in images.kept:  # `problems` reports it with its place in the spec
+        raise DataError(f"{images.origin} has no column {column!r}", expected="a list of images with this column")
     names = images.kept[column]
     for place, name in enumerate(names):
         if not (name or "").strip():
@@ -98,7 +100,9 @@ def check_sizes(images: MediaList, of_images: Scanned, of_masks: Scanned) -> Non
     count = int(differs.sum())
     more = f", and {count - 1:,} more" if count > 1 else ""
     what = f"{images.masks.place(place)} has {other} pixels, but its image {shown(images.names[place])} has {own}"
-    raise DataError(what + more, expected="masks of the size of their images, height x width")
+    is_turned = [of_images.rows[side][place] for side in sides] == [of_masks.rows[side][place] for side in sides[::-1]]
+    hint = "a mark in the image file (EXIF) turns it, and its mask has none: save the mask upright" if is_turned else ""
+    raise DataError(what + more, expected="masks of the size of their images, height x width", hint=hint)
 
 
 def _without_masks(images: MediaList, folder: Path, suffix: str) -> MediaList:

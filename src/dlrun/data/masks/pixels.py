@@ -19,7 +19,10 @@ Values = npt.NDArray[np.int32]
 COLOR = 1 << 24
 """Value of black as a color; above all levels of gray, of which there are at most 65,536."""
 
-_LEVELS = 256
+LEVELS = 1 << 16
+"""Number of levels of gray, with 16 bits."""
+
+_BYTE_LEVELS = 256
 _COLOR_TEXT = re.compile(r"#([0-9a-fA-F]{6})")
 
 
@@ -39,6 +42,13 @@ def read_mask(path: bytes) -> Values:
     red, green, blue = (pixels[..., channel].astype(np.int32) for channel in range(3))
     is_gray = (red == green) & (green == blue)
     return np.where(is_gray, red, COLOR + (red << 16) + (green << 8) + blue)
+
+
+def values_in(mask: Values) -> list[int]:
+    """Return the values that occur in a mask, in ascending order."""
+    if mask.max(initial=0) < LEVELS:  # counting them takes a fifth of the time of np.unique
+        return [*map(int, np.flatnonzero(np.bincount(mask.reshape(-1))))]
+    return [*map(int, np.unique(mask))]
 
 
 def value_of(written: int | str) -> int:
@@ -73,7 +83,7 @@ def encode_mask(values: Values) -> bytes:
     import PIL.Image
 
     if (values < COLOR).all():
-        pixels = values.astype(np.uint8 if values.max(initial=0) < _LEVELS else np.uint16)
+        pixels = values.astype(np.uint8 if values.max(initial=0) < _BYTE_LEVELS else np.uint16)
     else:
         color = np.where(values < COLOR, values * 0x010101, values - COLOR)
         pixels = np.stack([color >> 16, (color >> 8) & 255, color & 255], axis=-1).astype(np.uint8)

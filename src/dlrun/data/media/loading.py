@@ -160,13 +160,14 @@ def load_splits(
     in_memory = needed <= MEMORY_PART * free
     decoded: dict[int, Split] = {}
     kept: list[Kept] = []
+    masks_kept: list[Kept] = []
     cached: dict[str, Kept] = {}
     for key, split in distinct.items():
         # A split is held out from one list, so its first number identifies the list.
         (name,) = [name for name in lists if first[name] <= split.features[0] < first[name] + len(lists[name])]
         within = split.features - first[name]
         files = lists[name].at(within)
-        beside = [each.folder for each in kept if each.folder is not None]
+        beside = [each.folder for each in (*kept, *masks_kept) if each.folder is not None]
         if in_memory and reader.kind.is_always_cached:
             # All files of the list at once, so that other splits of them, such as other folds, find them there, too.
             if name not in cached:
@@ -178,16 +179,20 @@ def load_splits(
             kept.append(keep_in_file(files, scans[name].at(within), reader, skip=skip, beside=beside))
         of_masks = None
         if mask_reader is not None and files.masks is not None:
+            beside += [each.folder for each in (kept[-1], *masks_kept) if each.folder is not None]
             of_masks = _keep_masks(files.masks, mask_reader, in_memory=in_memory, skip=skip, beside=beside)
+            masks_kept.append(of_masks)
             notes += (f"corrupt: {skipped_note(of_masks.failed, files.masks)}",) if of_masks.failed else ()
-        if kept[-1].failed and len(kept[-1].failed) == len(files):
-            raise refused(kept[-1].failed, files, way_out="")
+        failed = {**kept[-1].failed, **({} if of_masks is None else of_masks.failed)}
+        if failed and len(failed) == len(files):
+            raise refused(failed, files, way_out="")
         decoded[key] = _split(files, kept[-1], split, of_masks)
         notes += (f"corrupt: {skipped_note(kept[-1].failed, files)}",) if kept[-1].failed else ()
-    notes += tuple(dict.fromkeys(note for each in kept for note in each.notes))
+    notes += tuple(dict.fromkeys(note for each in (*kept, *masks_kept) for note in each.notes))
     splits = {name: decoded[id(split)] for name, split in arranged.items()}
     by_split = dict(zip(distinct, kept, strict=True))
-    fingerprint = _fingerprint(splits, {name: by_split[id(split)] for name, split in arranged.items()})
+    beside = [each.folder for each in (*kept, *masks_kept) if each.folder is not None]
+    fingerprint = _fingerprint(splits, {name: by_split[id(split)] for name, split in arranged.items()}, beside=beside)
     return splits, fingerprint, (*notes, _kept_note(kept, needed, free, reader.kind.plural))
 
 
@@ -244,7 +249,7 @@ def _kept_note(kept: list[Kept], needed: int, free: int, plural: str) -> str:
     return f"{size}, {part}: they are kept in {places}, {reused}; {LIMIT_VARIABLE} limits the size of this cache"
 
 
-def _fingerprint(splits: Mapping[str, Split], kept: Mapping[str, Kept]) -> str:
+def _fingerprint(splits: Mapping[str, Split], kept: Mapping[str, Kept], *, beside: Collection[Path]) -> str:
     """Return `fingerprint_of` the splits, without hashing large cache files again.
 
     The cache knows the digests of its files. They are the key of a second cache, which contains fingerprints.
@@ -252,6 +257,7 @@ def _fingerprint(splits: Mapping[str, Split], kept: Mapping[str, Kept]) -> str:
     Args:
         splits: The splits.
         kept: The decoded files of each split.
+        beside: Cache entries of the same data, which must not be evicted.
     """
     digests = {name: each.digest for name, each in kept.items()}
     if not all(digests.values()):
@@ -265,7 +271,6 @@ def _fingerprint(splits: Mapping[str, Split], kept: Mapping[str, Kept]) -> str:
     if isinstance(known, str):
         return known
     found = fingerprint_of(splits)
-    beside = [each.folder for each in kept.values() if each.folder is not None]
     cache.put_value(key, found, what=f"{sum(map(len, splits.values())):,} decoded files", beside=beside)
     return found
 

@@ -139,13 +139,21 @@ def check_any(found: MediaList, place: Path) -> None:
         )
 
 
-def split_folders(folder: Path, kind: MediaKind) -> dict[str, Path]:
+def split_folders(folder: Path, kind: MediaKind, *, apart: Path | None = None) -> dict[str, Path]:
     """Return the folders of the splits; none if the folders are classes (a class may be called `train`).
+
+    Args:
+        folder: The folder.
+        kind: Kind of the files.
+        apart: A folder that is none of the splits and none of the classes, such as that of masks.
 
     Raises:
         DataError: The folder cannot be read.
     """
     subfolders = dict(_folders(folder, kind))
+    if apart is not None:
+        beside = os.path.realpath(apart)
+        subfolders = {name: path for name, path in subfolders.items() if os.path.realpath(path) != beside}
     by_split = {_SPLITS[name.lower()]: name for name in sorted(subfolders) if name.lower() in _SPLITS}
     if "train" not in by_split:
         return {}
@@ -203,15 +211,21 @@ def _entries(folder: Path, kind: MediaKind) -> list[os.DirEntry[str]]:
         with os.scandir(folder) as entries:
             return [entry for entry in entries if not entry.name.startswith(".") and entry.name != "__MACOSX"]
     except OSError as error:
-        raise DataError(
-            f"{folder} cannot be read: {(error.strerror or str(error)).lower()}",
-            expected=f"a folder of {kind.plural}",
-        ) from error
+        raise _unreadable(folder, kind, error) from error
+
+
+def _unreadable(folder: Path, kind: MediaKind, error: OSError) -> DataError:
+    what = f"{folder} cannot be read: {(error.strerror or str(error)).lower()}"
+    return DataError(what, expected=f"a folder of {kind.plural}")
 
 
 def _walk(folder: Path, name: str, kind: MediaKind) -> _Found:
     found = _Found(kind)
-    _scan(folder, name, found, above=[_identity(folder), _identity(folder / name)])
+    try:
+        above = [_identity(folder), _identity(folder / name)]
+    except OSError as error:
+        raise _unreadable(folder / name, kind, error) from error
+    _scan(folder, name, found, above=above)
     return found
 
 

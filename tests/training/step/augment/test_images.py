@@ -298,3 +298,52 @@ def test_augmentation_that_does_not_fit_is_a_problem_of_the_spec(
         found = [problem.what for problem in error.problems]
     assert len(found) == len(said)
     assert all(part in what for part, what in zip(said, found, strict=True))
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [{"flip": "both"}, {"rotation": 30}, {"flip": "horizontal", "rotation": 90, "zoom": 0.2, "translation": 0.2}],
+)
+def test_a_mask_moves_as_its_image_does(keys: dict[str, Any]) -> None:
+    """Images that equal their masks, of large blocks, whose pixels keep their values except beside an edge."""
+    masks = np.kron(np.random.default_rng(0).integers(0, 2, (60, 3, 4), np.uint8), np.ones((1, 8, 8), np.uint8))
+    made = augment((24, 32, 1), **keys)
+    images = made.changed(masks[..., None].astype(np.float32), NUMBERS[:60], np.int32(3)).numpy()[..., 0]
+    moved = made.changed_mask(masks, NUMBERS[:60], np.int32(3)).numpy()
+    assert moved.dtype == np.uint8
+    assert (moved != masks).mean() > 0.1
+    far = np.abs(images - 0.5) > 0.26  # at a corner, three of the four pixels around may have the other value
+    assert far.mean() > 0.9
+    np.testing.assert_array_equal(moved[far], np.round(images[far]))
+    other = made.changed_mask(masks, NUMBERS[:60], np.int32(4)).numpy()
+    assert (other != moved).any()
+
+
+def test_a_mask_keeps_its_classes_and_is_not_recolored_or_erased() -> None:
+    from dlrun.signature import IGNORED_CLASS
+
+    masks = np.random.default_rng(0).choice(np.array([0, 7, IGNORED_CLASS], np.uint8), (20, 9, 9))
+    moved = augment((9, 9, 1), rotation=45, zoom=0.3).changed_mask(masks, NUMBERS[:20], np.int32(0)).numpy()
+    assert set(np.unique(moved)) == {0, 7, IGNORED_CLASS}
+    still = augment((9, 9, 1), brightness=0.5, contrast=0.5, cutout=0.5)
+    np.testing.assert_array_equal(still.changed_mask(masks, NUMBERS[:20], np.int32(0)), masks)
+
+
+@pytest.mark.parametrize("resident", [True, False])
+@pytest.mark.parametrize("encoding", ["one_hot", "index"])
+def test_in_a_batch_an_image_and_its_mask_move_together(encoding: Any, *, resident: bool) -> None:
+    from dlrun.training.step.feed import Feed
+
+    masks = np.kron(np.random.default_rng(0).integers(0, 2, (8, 4, 4), np.uint8), np.ones((1, 4, 4), np.uint8))
+    fed = Feed(
+        Split(masks[..., None] * np.uint8(255), masks),
+        target=Target("mask", 2).with_encoding(encoding),
+        preprocess=ArrayPreprocess((16, 16, 1), scale=1 / 255).build(),
+        resident=resident,
+        augment=augment((16, 16, 1), flip="both"),
+    )
+    ((features, truth),) = batches(fed, [3, 1, 0, 7], 4)
+    found = truth[..., 1] if encoding == "one_hot" else truth
+    assert found.shape == (4, 16, 16)
+    np.testing.assert_array_equal(features[..., 0], found)
+    assert (found != masks[[3, 1, 0, 7]]).any()
