@@ -86,3 +86,18 @@ def write_classes(folder: Path, *, count: int = 6, classes: tuple[str, ...] = ("
         for number in range(count):
             (folder / name / f"{number:03}.png").write_bytes(png(blocks(side, side, seed=1000 * label + number)))
     return folder
+
+
+def write_pairs(
+    images: Path, masks: Path, values: tuple[int, ...] = (0, 1), *, count: int = 6, side: int = 16, suffix: str = ""
+) -> None:
+    """Images, and masks beside them or elsewhere, which have each of the values in blocks of 8 x 8 pixels."""
+    from dlrun.data.masks.pixels import encode_mask
+
+    for folder in (images, masks):
+        folder.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        (images / f"{number:03}.png").write_bytes(png(blocks(side, side, seed=number)))
+        places = np.arange((side // 8) ** 2).reshape(side // 8, -1) + number
+        mask = np.kron(np.array(values, np.int32)[places % len(values)], np.ones((8, 8), np.int32))
+        (masks / f"{number:03}{suffix}.png").write_bytes(encode_mask(mask))

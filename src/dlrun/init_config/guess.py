@@ -21,6 +21,8 @@ from dlrun.init_config.arrays import draft_arrays
 from dlrun.init_config.audio import draft_audio
 from dlrun.init_config.draft import ConfigDraft, Wishes
 from dlrun.init_config.images import draft_images
+from dlrun.init_config.mask_places import find_masks, mask_columns
+from dlrun.init_config.masks import draft_masks
 from dlrun.init_config.media import has_files, path_column
 from dlrun.init_config.series_config.draft_series import draft_series, find_time, is_series_alone
 from dlrun.init_config.table_config.draft_table import LookedAt, draft_table, look_at
@@ -89,6 +91,8 @@ _OF_FILES: tuple[tuple[MediaKind, _DraftFiles], ...] = (
 def _draft_listed(path: str, looked: LookedAt, wishes: Wishes) -> ConfigDraft | None:
     """Draft a config for the files that a table lists; None if it lists none."""
     for kind, draft in _OF_FILES if is_path_table(path) else ():
+        if kind is IMAGES and (columns := mask_columns(_first_values(looked), wishes)) is not None:
+            return draft_masks(path, wishes, columns=columns, first=looked.header)
         if (column := _path_column(looked, kind)) is not None:
             return draft(path, _with_target(looked, wishes, column), column=column, first=looked.header)
     return None
@@ -107,6 +111,12 @@ def _draft_files(path: str, wishes: Wishes, kind: MediaKind, draft: _DraftFiles)
 
 
 def _draft_images(path: str, wishes: Wishes) -> ConfigDraft:
+    if not is_path_table(path):
+        places = find_masks(Path(path).expanduser())
+        return draft_images(path, wishes) if places is None else draft_masks(path, wishes, places=places)
+    looked = look_at(path)
+    if (columns := mask_columns(_first_values(looked), wishes)) is not None:
+        return draft_masks(path, wishes, columns=columns, first=looked.header)
     return _draft_files(path, wishes, IMAGES, draft_images)
 
 
@@ -123,7 +133,11 @@ DRAFTS: dict[str, Callable[[str, Wishes], ConfigDraft]] = {
 
 def _path_column(looked: LookedAt, kind: MediaKind) -> str | None:
     """Return the column of a CSV whose values are names of files of a kind, or None."""
-    return path_column({name: list(survey.counts)[:_SHOWN_COUNTS] for name, survey in looked.surveys.items()}, kind)
+    return path_column(_first_values(looked), kind)
+
+
+def _first_values(looked: LookedAt) -> dict[str, list[str]]:
+    return {name: list(survey.counts)[:_SHOWN_COUNTS] for name, survey in looked.surveys.items()}
 
 
 def _kind_of_place(path: str) -> str:

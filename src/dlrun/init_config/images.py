@@ -31,8 +31,15 @@ _GREY = 1
 
 
 @dataclass(frozen=True)
-class _ImageHeaders:
-    """Sizes and channels from the headers of all files, and the number of unreadable files."""
+class ImageHeaders:
+    """Sizes and channels from the headers of all files, and the number of unreadable files.
+
+    Args:
+        height: Heights in pixels.
+        width: Widths in pixels.
+        channels: Number of channels: 3 if any of the images has color.
+        unreadable: Number of files that cannot be read.
+    """
 
     height: npt.NDArray[np.int32]
     width: npt.NDArray[np.int32]
@@ -40,7 +47,12 @@ class _ImageHeaders:
     unreadable: int
 
     @classmethod
-    def of(cls, lists: Mapping[str, MediaList]) -> _ImageHeaders:
+    def of(cls, lists: Mapping[str, MediaList]) -> ImageHeaders:
+        """Read the headers of the images of all splits.
+
+        Raises:
+            DataError: None of the images can be read.
+        """
         scans = [scan(images.paths()) for images in lists.values()]
         rows = np.concatenate([scanned.readable() for scanned in scans])
         unreadable = sum(len(scanned.unreadable) for scanned in scans)
@@ -93,7 +105,7 @@ def draft_images(path: str, wishes: Wishes, *, column: str = "", first: FirstLin
         source = Images(path=path, image_column=column, label_column=wishes.target, **first.keys)
     lists = source.lists()
     _, target, _ = media_targets(lists)
-    found = _ImageHeaders.of(lists)
+    found = ImageHeaders.of(lists)
     total = sum(len(images) for images in lists.values())
     sizes = Sizes(total, passes=150_000, patience=10, test=wishes.test)
     names = ", ".join(f"{name} {len(images):,}" for name, images in lists.items())
@@ -113,7 +125,7 @@ def draft_images(path: str, wishes: Wishes, *, column: str = "", first: FirstLin
 
 def _dataset(
     source: Images,
-    found: _ImageHeaders,
+    found: ImageHeaders,
     sizes: Sizes,
     lists: Mapping[str, MediaList],
     *,
@@ -126,6 +138,14 @@ def _dataset(
         yield from first.lines()
         yield Key("image_column", source.image_column, "paths of the images, relative to the CSV")
         yield Key("label_column", source.label_column, "what is predicted")
+    yield from size_keys(found)
+    yield Remark("Random changes of the training images. Remove flip if a mirrored image is wrong, as for letters.")
+    yield Key("augmentation", _augmentation(found, is_value=is_value))
+    yield from held_out_keys(sizes, lists)
+
+
+def size_keys(found: ImageHeaders) -> Iterator[Key]:
+    """Yield the keys that make images of one size, if they are not, and that leave out unreadable ones."""
     if found.size is not None:
         yield Key(
             "size", list(found.size), "height and width to resize to; a larger size is slower and shows more detail"
@@ -138,14 +158,24 @@ def _dataset(
             "skip",
             f"skip {found.unreadable:,} unreadable files; dlrun data check lists them",
         )
-    yield Remark("Random changes of the training images. Remove flip if a mirrored image is wrong, as for letters.")
-    yield Key("augmentation", _augmentation(found, is_value=is_value))
+
+
+def held_out_keys(sizes: Sizes, lists: Mapping[str, MediaList]) -> Iterator[Key | Remark]:
+    """Yield the keys for the splits that the files do not give."""
     for line in sizes.held_out:
         if not (isinstance(line, Key) and line.name in lists):
             yield line
 
 
-def _augmentation(found: _ImageHeaders, *, is_value: bool) -> dict[str, str | float]:
+def size_messages(found: ImageHeaders) -> Iterator[str]:
+    """Yield messages on the keys of `size_keys`."""
+    if found.size is not None:
+        yield f"size: {found.size[0]} x {found.size[1]}; the files have {span(found.height)} x {span(found.width)}"
+    if found.unreadable:
+        yield f"corrupt: skip, because {found.unreadable:,} files cannot be read"
+
+
+def _augmentation(found: ImageHeaders, *, is_value: bool) -> dict[str, str | float]:
     # For a numeric target, no zoom: the value may be the size of the object in the image.
     zoom = {} if is_value else {"zoom": 0.1}
     if found.channels == _GREY:
@@ -153,7 +183,7 @@ def _augmentation(found: _ImageHeaders, *, is_value: bool) -> dict[str, str | fl
     return {"flip": "horizontal", "translation": 0.1, "rotation": 10.0, **zoom}
 
 
-def _network(found: _ImageHeaders, target: Target | None) -> Section:
+def _network(found: ImageHeaders, target: Target | None) -> Section:
     if target is None:
         why = "there are no classes, so it learns to reconstruct its input"
         layers = (Key("type", "autoencoder", why), Key("units", [256]), Key("latent_units", 32))
@@ -193,9 +223,6 @@ def cnn_blocks(side: int) -> list[dict[str, int | str]]:
     return blocks
 
 
-def _guesses(found: _ImageHeaders, target: Target | None, folder: Path) -> Iterator[str]:
+def _guesses(found: ImageHeaders, target: Target | None, folder: Path) -> Iterator[str]:
     yield from class_messages(target, folder, IMAGES)
-    if found.size is not None:
-        yield f"size: {found.size[0]} x {found.size[1]}; the files have {span(found.height)} x {span(found.width)}"
-    if found.unreadable:
-        yield f"corrupt: skip, because {found.unreadable:,} files cannot be read"
+    yield from size_messages(found)

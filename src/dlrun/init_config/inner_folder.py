@@ -17,15 +17,16 @@ def inner_class_folder(folder: Path, endings: Sequence[str]) -> Path | None:
     """
     at = folder
     for _ in range(_DEEPEST):
-        inner = _folders(at)
+        inner = subfolders(at)
         if len(inner) != 1 or _has_examples(at, endings):
             break
         at = inner[0]
-    holds_classes = len(_folders(at)) > 1 and all(_has_examples(each, endings, deep=True) for each in _folders(at))
+    holds_classes = len(subfolders(at)) > 1 and all(_has_examples(each, endings, deep=True) for each in subfolders(at))
     return at if at != folder and holds_classes else None
 
 
-def _folders(folder: Path) -> list[Path]:
+def subfolders(folder: Path) -> list[Path]:
+    """Return the folders in a folder in alphabetical order, without hidden ones."""
     # An archive made on macOS may contain __MACOSX, a second folder of the same structure without the data.
     hidden = (".", "__MACOSX")
     return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(hidden))

@@ -21,10 +21,19 @@ def path_column(values: Mapping[str, list[str]], kind: MediaKind) -> str | None:
         values: First values of each column.
         kind: The kind of files.
     """
-    for name, found in values.items():
-        if found and all(value.lower().endswith(kind.endings) for value in found):
-            return name
-    return None
+    return next(iter(path_columns(values, kind)), None)
+
+
+def path_columns(values: Mapping[str, list[str]], kind: MediaKind) -> list[str]:
+    """Return all columns of a CSV whose values are names of files of a kind.
+
+    Args:
+        values: First values of each column.
+        kind: The kind of files.
+    """
+    return [
+        name for name, found in values.items() if found and all(value.lower().endswith(kind.endings) for value in found)
+    ]
 
 
 def has_files(folder: Path, kind: MediaKind) -> bool:

@@ -42,7 +42,9 @@ def with_masks_of_folder(images: MediaList, folder: Path, *, suffix: str, below:
     if absent:
         named = ", ".join(map(shown, absent[:_NAMED])) + (", ..." if len(absent) > _NAMED else "")
         example = folder / below / f"{wanted[images.names.index(absent[0])]}.png"
-        hint = f"remove the {'image' if len(absent) == 1 else 'images'}, or add {example}"
+        hint = f"remove the image, or add {example}"
+        if len(absent) > 1:
+            hint = f"remove the images, or add {example}; or list images and masks in a CSV, with mask_column"
         if not suffix and (other := _other_suffix(absent[0], by_stem)):
             hint = f"mask_suffix: {other}"
         what = f"{len(absent):,} of {len(images):,} images in {images.folder} have no mask in {folder / below}: {named}"

@@ -61,7 +61,8 @@ def _training(draft: ConfigDraft) -> Iterator[SearchedKey]:
     if decay := float(optimizer.get("weight_decay", 0.0)):
         yield SearchedKey("optimizer.weight_decay", _range(decay / 30, decay * 100, log=True))
     batch = keys_of(draft.training).get("batch_size", 32)
-    yield SearchedKey("training.batch_size", {"choices": [max(8, batch // 2), batch, batch * 2]})
+    batches = dict.fromkeys((max(min(8, batch), batch // 2), batch, batch * 2))  # small ones are not halved
+    yield SearchedKey("training.batch_size", {"choices": [*batches]})
 
 
 def _of_table(dataset: Values, model: Values) -> Iterator[SearchedKey]:
@@ -88,8 +89,8 @@ def _other_embedding(model: Values) -> Iterator[dict[str, Any]]:
 
 def _of_images(dataset: Values, model: Values) -> Iterator[SearchedKey]:
     """Yield what `_of_convolutions` does, and how much training images are changed."""
-    yield from _of_convolutions(dataset, model)
-    if "blocks" in model and isinstance(augmentation := dataset.get("augmentation"), Mapping):
+    yield from _of_unet(model) if model.get("type") == "unet" else _of_convolutions(dataset, model)
+    if {"blocks", "filters"} & model.keys() and isinstance(augmentation := dataset.get("augmentation"), Mapping):
         less = {key: value for key, value in augmentation.items() if key in ("flip", "translation")}
         options = [dict(augmentation), less, {**augmentation, "cutout": 0.25}]
         yield SearchedKey("dataset.augmentation", {"choices": options}, "as drafted, less, or more")
@@ -116,6 +117,15 @@ def _of_convolutions(dataset: Values, model: Values) -> Iterator[SearchedKey]:
     yield SearchedKey("model.blocks", {"choices": [blocks, wider, deeper]}, comment)
     yield SearchedKey("model.dropout", _dropout(model))
     yield SearchedKey("model.batch_normalization", {"choices": [False, True]})
+
+
+def _of_unet(model: Values) -> Iterator[SearchedKey]:
+    """Yield the width of a U-Net, its dropout, and shortcuts around the convolutions of a level."""
+    filters = list(model["filters"])
+    comment = "as drafted, or with twice the filters"
+    yield SearchedKey("model.filters", {"choices": [filters, [2 * each for each in filters]]}, comment)
+    yield SearchedKey("model.dropout", _range(0.0, 0.2, step=_DROPOUT_STEP))
+    yield SearchedKey("model.residual", {"choices": [False, True]})
 
 
 def _without_pool(block: Values) -> dict[str, Any]:
