@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,9 +19,11 @@ from dlrun.evaluation.evaluate import evaluate
 from dlrun.evaluation.record import record_evaluation
 from dlrun.experiment.resume import resume
 from dlrun.experiment.train import train
+from dlrun.runs.fold_predictions import read_fold_predictions
 from dlrun.runs.folder import RunFolder
 from dlrun.scoring.breakdown import Breakdown
 from dlrun.training.progress.events import Event, Note
+from shapes import shapes_config, write_shapes
 
 CONFIG = """\
 name: {name}
@@ -318,3 +321,71 @@ def test_changed_data_is_refused_unless_allowed(
     with pytest.raises(UsageError, match="--allow-changes has no effect with a file"):
         evaluate(run.path, data=str(data), allow_changes=True)
     assert not capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def shapes(place: Path) -> RunFolder:
+    """The run of a fold, whose model is trained on images with masks."""
+    home = write_shapes(place / "shapes")
+    config = shapes_config(home, fold="{count: 4, index: 0}").replace("validation: 0.25", "standardize: false")
+    (place / "shapes.yaml").write_text(config.replace("report: false", "report: true"))
+    return train(place / "shapes.yaml", runs_dir=place / "runs").folder
+
+
+@pytest.mark.tensorflow
+def test_masks_are_scored_by_pixels_and_a_fold_keeps_their_counts_and_a_report_shows_them(shapes: RunFolder) -> None:
+    (found,) = evaluate(shapes.path).values()
+    breakdown = found.breakdown
+    assert breakdown.matrix().sum() == 4 * 13 * 10 == sum(part["pixels"] for part in breakdown.parts.values())
+    assert breakdown.overall["mean_iou"] > 0.8
+    assert breakdown.naive
+    assert found.table is not None
+    rows = list(csv.DictReader(found.table.open()))
+    assert [row["class"] for row in rows] == ["ground", "box"]
+    assert float(rows[1]["iou"]) == breakdown.parts["box"]["iou"]
+    assert shapes.read_record().evaluation["validation"].confusion == breakdown.matrix().tolist()
+    kept = read_fold_predictions(shapes)
+    assert (kept.outputs.shape, kept.target.size) == ((4, 4), 0)
+    assert kept.outputs.sum(axis=0).reshape(2, 2).tolist() == breakdown.matrix().tolist()
+    assert shapes.report_html.read_text().count('class="panels"') == 4
+
+
+@pytest.mark.tensorflow
+def test_the_masks_of_other_images_are_in_the_folder_or_the_column_that_is_given(
+    shapes: RunFolder, tmp_path: Path
+) -> None:
+    home = write_shapes(tmp_path / "other", count=3, height=20)
+    images, notes = home / "images", Notes()
+    with pytest.raises(DataError, match="no column 'seg' with the paths of the masks"):
+        evaluate(shapes.path, data=listed(home, "mask"), overrides="dataset.mask_column=seg")
+    with pytest.raises(DataError, match="nowhere cannot be read: no such file"):
+        evaluate(shapes.path, data=images, overrides=f"dataset.masks={home / 'nowhere'}")
+    of_folder = evaluate(shapes.path, data=images, overrides=f"dataset.masks={home / 'masks'}", listener=notes)
+    assert Note("masks", str(home / "masks")) in notes
+    of_list = evaluate(shapes.path, data=listed(home, "seg"), overrides="dataset.mask_column=seg", by="camera")
+    (one,), (other,) = of_folder.values(), of_list.values()
+    assert one.breakdown.matrix().tolist() == other.breakdown.matrix().tolist()
+    (column,) = other.breakdown.slices
+    assert column.main == "mean_iou"
+    assert [each.name for each in column.slices] == ["a", "b"]
+    assert column.slices[0].scores.keys() == {"mean_iou", "accuracy"}
+
+
+@pytest.mark.tensorflow
+def test_a_run_from_elsewhere_reads_masks_only_where_the_user_says(shapes: RunFolder, tmp_path: Path) -> None:
+    foreign = Path(shutil.copytree(shapes.path, tmp_path / "foreign"))
+    (foreign / ".signature").unlink()
+    home = write_shapes(tmp_path / "again")
+    images = home / "images"
+    with pytest.raises(DataError, match="not known where the masks") as raised:
+        evaluate(foreign, data=images)
+    assert raised.value.hint == "--set dataset.masks=FOLDER"
+    assert evaluate(foreign, data=images, overrides=f"dataset.masks={home / 'masks'}")
+
+
+def listed(home: Path, column: str) -> Path:
+    """Write a list of images with their masks in a column."""
+    names = sorted(path.name for path in (home / "images").iterdir())
+    rows = [f"images/{name},masks/{name},{'ab'[index % 2]}" for index, name in enumerate(names)]
+    (home / f"{column}.csv").write_text("\n".join([f"path,{column},camera", *rows]) + "\n")
+    return home / f"{column}.csv"

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import pytest
 
 from dlrun.errors import SpecError
-from dlrun.spec.decision import DecisionRule, ThresholdRule
+from dlrun.signature import Target
+from dlrun.spec.decision import DecisionRule, ThresholdRule, decision_problems
 from dlrun.spec.parse import parse_given
 from dlrun.spec.types import Spec
 
@@ -92,3 +93,8 @@ def test_what_is_chosen_needs_a_validation_split_and_a_given_threshold_does_not(
         assert "chosen on the validation split, and there is none" in problems(without, decision)
     assert parsed(without, {"threshold": 0.3}).decision == DecisionRule(threshold=0.3)
     assert parsed(THREE, {"calibration": "temperature"}).decision == DecisionRule(calibration="temperature")
+
+
+def test_masks_have_no_decision() -> None:
+    (problem,) = decision_problems(DecisionRule(threshold=0.3), Target("mask", 2))
+    assert problem.what == "each pixel of a mask gets its most probable class, so there is nothing to decide"

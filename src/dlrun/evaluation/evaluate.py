@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from dlrun.data.images.input import ImageInput
+from dlrun.data.interface import Interface
+from dlrun.data.media_files.path_table import is_path_table
 from dlrun.data.target_transform import check_transformable
 from dlrun.errors import DataError, UsageError
 from dlrun.evaluation.intervals import measure_again, read_interval, with_coverage, with_intervals
@@ -25,6 +28,7 @@ from dlrun.experiment.slices import (
 from dlrun.runs import RUNS_DIR
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.interface import data_changes, read_decision, read_interface
+from dlrun.runs.provenance.trust import is_own
 from dlrun.runs.query.catalog import find_run
 from dlrun.runs.record import DatasetRecord
 from dlrun.scoring.breakdown import Breakdown, Collector, collector_of
@@ -41,6 +45,9 @@ if TYPE_CHECKING:
     from dlrun.training.trained import Trained
 
 Array = npt.NDArray[Any]
+
+_OF_MASKS = ("dataset.masks", "dataset.mask_column", "dataset.mask_suffix")
+"""Keys that say where the masks of the images in a file or folder are."""
 
 
 @dataclass(frozen=True)
@@ -112,8 +119,11 @@ def evaluate(  # noqa: PLR0913  each argument is an option of the command
     file = read_stored_spec(folder, overrides, trust_plugins=trust_plugins, looks_at_data=data is None)
     found: dict[str, Evaluation] = {}
     if data is not None:
-        refuse_unused(overrides, used=(*USED, "metrics"), purpose="the scores of a file")
-        wanted = _Wanted("", by, checkpoint, intervals=intervals)
+        of_masks = _OF_MASKS if read_interface(folder).target.kind == "mask" else ()
+        refuse_unused(overrides, used=(*USED, "metrics", *of_masks), purpose="the scores of a file")
+        keys = {override.partition("=")[0].strip() for override in overrides}
+        chooses_masks = not keys.isdisjoint(("dataset", "dataset.masks"))
+        wanted = _Wanted("", by, checkpoint, intervals=intervals, chooses_masks=chooses_masks)
         evaluated = _evaluate_file(folder, file, data, wanted, listener=listener)
     else:
         by = by or file.spec.evaluation.by
@@ -151,6 +161,7 @@ class _Wanted:
         checkpoint: The checkpoint as requested.
         allow_changes: Whether the data of the run may have changed.
         intervals: The probability of the prediction intervals to score; None for the usual one.
+        chooses_masks: Whether an override says where masks are.
     """
 
     split: str
@@ -158,6 +169,7 @@ class _Wanted:
     checkpoint: str
     allow_changes: bool = False
     intervals: float | None = None
+    chooses_masks: bool = False
 
 
 def _evaluate_splits(
@@ -208,7 +220,10 @@ def _evaluate_file(
     folder: RunFolder, file: SpecFile, data: str, options: _Wanted, *, listener: Listener
 ) -> Iterable[tuple[str, Evaluation, Origin]]:
     by, checkpoint = options.by, options.checkpoint
-    interface = keeping_columns(read_interface(folder).read_as(file.spec.dataset), data, by)
+    interface = _with_masks(read_interface(folder).read_as(file.spec.dataset), folder, data, options)
+    if isinstance(interface.raw, ImageInput) and interface.raw.masks and interface.raw.masks.folder:
+        listener(Note("masks", interface.raw.masks.folder))
+    interface = keeping_columns(interface, data, by)
     scored = read_interval(folder, options.intervals, split="")
     target = interface.target
     # Report problems of the file before TensorFlow starts, which takes seconds.
@@ -251,6 +266,15 @@ def _evaluate_file(
     breakdown = breakdown if coverage is None else with_coverage(breakdown, coverage.scores())
     evaluation = Evaluation(scores.scores(), breakdown, trained.checkpoint)
     return [(data_name(data), evaluation, Origin(checkpoint, trained.checkpoint, data))]
+
+
+def _with_masks(interface: Interface, folder: RunFolder, data: str, options: _Wanted) -> Interface:
+    """Return an interface without a folder of masks for a list of images, or that a run from elsewhere chose."""
+    raw = interface.raw
+    is_chosen = options.chooses_masks or is_own(folder)
+    if not isinstance(raw, ImageInput) or raw.masks is None or (is_chosen and not is_path_table(data)):
+        return interface
+    return replace(interface, raw=replace(raw, masks=replace(raw.masks, folder=None)))
 
 
 def _check_examples(data: str, examples: int, *, unlabelled: int, blank: int, listener: Listener) -> None:

@@ -107,5 +107,10 @@ def tell_gaps(split: str, slices: Sequence[ColumnSlices], listener: Listener) ->
 def _metric_types(spec: Spec) -> list[str]:
     """Return the types of the metrics of a spec, the watched one first and the loss last."""
     watched = without_split(monitored_metric(spec, "auto", has_validation=True))
-    types = sorted(spec.metrics, key=lambda metric: metric.log_name != watched)
+    # The accuracy of pixels is mostly that of the background, so for masks the overlap comes first.
+    types = sorted(spec.metrics, key=lambda metric: (metric.log_name != watched, not _is_overlap(metric.type_name)))
     return [*(metric.type_name for metric in types), spec.loss.type_name]
+
+
+def _is_overlap(metric: str) -> bool:
+    return metric.endswith("mean_io_u")

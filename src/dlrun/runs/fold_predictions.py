@@ -29,14 +29,14 @@ class FoldPredictions:
     Args:
         rows: The positions of the examples in the data, from 0, before any were held out; ascending.
         outputs: Probabilities of classes or labels, or values in their original unit; for an autoencoder the
-            reconstruction errors.
-        target: Class indices, labels, or values in their original unit; empty for an autoencoder.
+            reconstruction errors; for masks the counts of pixels by true and predicted class.
+        target: Class indices, labels, or values in their original unit; empty for an autoencoder and for masks.
         names: The names of the files of images; empty for other data.
         weights: The weights of the examples; empty if they have none.
 
     Shape:
-        rows: `(k,)` int64. outputs: `(k, size)`; `(k,)` for errors. target: `(k,)` or `(k, size)`. names: `(k,)`.
-        weights: `(k,)`.
+        rows: `(k,)` int64. outputs: `(k, size)`; `(k,)` for errors; `(k, size * size)` for counts. target: `(k,)` or
+        `(k, size)`. names: `(k,)`. weights: `(k,)`.
     """
 
     rows: Array

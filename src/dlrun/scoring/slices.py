@@ -259,6 +259,8 @@ _SCORE_OF_METRIC = {
     "sparse_categorical_accuracy": "accuracy",
     "f1_score": "macro_f1",
     "mean_absolute_error": "mae",
+    "mean_io_u": "mean_iou",
+    "one_hot_mean_io_u": "mean_iou",
     "mean_squared_error": "rmse",
     "r2_score": "r2",
     "root_mean_squared_error": "rmse",

@@ -103,10 +103,11 @@ def validation_problems(rule: DecisionRule, *, has_validation: bool) -> Iterator
 def decision_problems(rule: DecisionRule, target: Target) -> Iterator[FieldProblem]:
     """Yield the reasons why a decision does not fit what the model predicts."""
     if not target.is_decided:
-        found = "an autoencoder" if target.kind == "input" else "a model of numbers"
-        yield FieldProblem(
-            _PATH, f"{found} has no probabilities to decide by", "a model that predicts classes or labels"
-        )
+        found = {"input": "an autoencoder", "values": "a model of numbers"}.get(target.kind)
+        what = "each pixel of a mask gets its most probable class, so there is nothing to decide"
+        if found is not None:
+            what = f"{found} has no probabilities to decide by"
+        yield FieldProblem(_PATH, what, "a model that predicts classes or labels")
         return
     several = f"{target.size} classes" if target.kind == "classes" else "several class columns"
     if rule.threshold is not None and not target.has_threshold:

@@ -95,3 +95,14 @@ def test_weights_of_examples_are_a_column() -> None:
         for part in parts(CLASSES, PROBABILITIES, np.array([1, 0, 0, 1]))
     ]
     assert [line["weight"] for line in lines(made)] == ["2.0", "2.0", "1.0", "1.0"]
+
+
+def test_masks_have_the_scores_of_each_image_and_nothing_where_a_class_is_absent() -> None:
+    counts = np.array([[8, 0, 0, 0], [6, 2, 1, 1], [4, 0, 0, 4], [0, 0, 8, 0]], np.float64)
+    found = lines(parts(Target("mask", 2, ("sky", "car")), counts, [NOTHING] * 2))
+    assert [line["row"] for line in found] == ["0", "2", "5", "9"]
+    assert found[1] == {
+        "row": "2", "fold": "0", "repeat": "0", "mean_iou": "0.45833334", "accuracy": "0.7",
+        "iou_sky": "0.6666667", "iou_car": "0.25",
+    }  # fmt: skip
+    assert (found[3]["iou_sky"], found[3]["iou_car"], found[3]["mean_iou"]) == ("1.0", "", "1.0")

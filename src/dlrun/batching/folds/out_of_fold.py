@@ -14,6 +14,7 @@ from dlrun.errors import RunError
 from dlrun.prediction.columns import Cells, OutputColumn, layout_of
 from dlrun.prediction.formats import CsvWriter
 from dlrun.runs.fold_predictions import FoldPredictions
+from dlrun.scoring.masks import accuracy_of, counts_of, intersection_over_union, mean_iou
 from dlrun.signature import Target
 
 Array = npt.NDArray[Any]
@@ -72,7 +73,8 @@ def out_of_fold_csv(parts: Sequence[FoldPart]) -> bytes:
     """Return the predictions of all folds as CSV, in the order of repeats and rows.
 
     The columns are `row` (from 0, in the data before any example was held out), `fold`, `repeat`, `name` for images,
-    `weight` if examples have weights, `truth`, `prediction`, and for classes the probability of each.
+    `weight` if examples have weights, `truth`, `prediction`, and for classes the probability of each. For
+    masks they are scores of each image instead: `mean_iou`, `accuracy` of its pixels, and the `iou` of each class.
     """
     text, writer = io.StringIO(), None
     for repeat in sorted({part.repeat for part in parts}):
@@ -103,6 +105,9 @@ def _columns(part: FoldPart) -> Iterator[tuple[OutputColumn, Cells]]:
         yield OutputColumn("name", is_text=True), found.names.tolist()
     if found.weights.size:
         yield OutputColumn("weight"), found.weights
+    if target.kind == "mask":
+        yield from _of_masks(part)
+        return
     layout = layout_of(target, top=None)
     predicted = list(zip(layout.columns, layout.cells(found.outputs), strict=True))
     if target.kind in ("classes", "class_columns"):
@@ -112,6 +117,15 @@ def _columns(part: FoldPart) -> Iterator[tuple[OutputColumn, Cells]]:
         yield from predicted
     else:
         yield from _of_numbers(part, predicted)
+
+
+def _of_masks(part: FoldPart) -> Iterator[tuple[OutputColumn, Cells]]:
+    size = part.target.size
+    counts = counts_of(part.predictions.outputs.reshape(-1, size, size))
+    yield OutputColumn("mean_iou"), mean_iou(counts).astype(np.float32)
+    yield OutputColumn("accuracy"), accuracy_of(counts).astype(np.float32)
+    for name, scores in zip(part.target.output_names, intersection_over_union(counts).T, strict=True):
+        yield OutputColumn(f"iou_{name}"), scores.astype(np.float32)
 
 
 def _of_classes(part: FoldPart, predicted: Sequence[Cells]) -> Iterator[tuple[OutputColumn, Cells]]:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from dlrun.errors import RunError
 from dlrun.runs import FOLDS_DIR, RUNS_DIR
 from dlrun.runs.folder import RunFolder
+from dlrun.runs.interface import read_interface
 from dlrun.runs.query.named import find_named
 from dlrun.system.disk import disk, explained
 
@@ -114,6 +115,11 @@ class FoldsBatch:
     def predictions(self) -> Path:
         """The CSV file of out-of-fold predictions."""
         return self.folder / self.record.predictions
+
+    @property
+    def is_joinable(self) -> bool:
+        """Whether the models can be joined into an ensemble, which takes the mean of their predictions."""
+        return read_interface(self.runs[0]).target.kind not in ("input", "mask")
 
 
 def read_folds(batch: str, *, runs_dir: Path = RUNS_DIR) -> FoldsBatch:

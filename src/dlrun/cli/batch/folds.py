@@ -28,7 +28,7 @@ def show_folds(folds: Sequence[FoldsBatch], *, runs_dir: Path, quiet: bool) -> N
     for each in folds:
         console.say(f"{'predicted':<10} {each.predictions}")
     option = "" if runs_dir == RUNS_DIR else f" --runs-dir {runs_dir}"
-    for each in folds:
+    for each in filter(lambda each: each.is_joinable, folds):
         console.say(f"{'join':<10} dlrun ensemble --folds {each.folder.name}{option}", is_command=True)
 
 

@@ -27,6 +27,7 @@ from dlrun.data.media_files.path_table import is_path_table, list_table, read_na
 from dlrun.data.media_files.store import refused, skipped_note
 from dlrun.data.raw_input import Examples
 from dlrun.errors import DataError
+from dlrun.names import list_names
 from dlrun.signature import Target
 from dlrun.system.paths import near_path
 
@@ -246,6 +247,9 @@ def _listed_table(path: Path, kind: MediaKind, target: Target | None, columns: C
     is_labelled = target is not None and target.kind not in _WITHOUT_LABELS
     masks = columns.masks if target is not None else None
     mask = masks.column if masks is not None else None
+    if mask is not None and mask not in (names := read_names(path, columns.file_format)):
+        what = f"{path} has no column {mask!r} with the paths of the masks"
+        raise DataError(what, expected=f"one of {list_names(names)}", hint="--set dataset.mask_column=COLUMN")
     weight = columns.weight if target is not None else None
     if weight is not None and weight not in read_names(path, columns.file_format):
         weight = None
