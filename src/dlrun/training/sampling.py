@@ -25,6 +25,8 @@ _SHOWN = 12
 _LONGEST_TEXT, _LONGEST_CELL = 600, 200
 _MOST_FEATURES = 100
 _MOST_SOUND_BYTES = 3 << 20
+_MOST_MASK_BYTES = 1 << 27
+"""Bytes that the shown images and their masks may take in the file of predictions, which has to be read at once."""
 _IMAGE_RANK = 4
 _NOTHING: Array = np.zeros(0, np.float32)
 
@@ -110,7 +112,9 @@ def _of_masks(part: Split, rows: Array, setup: TrainingSetup, predictor: Predict
         found = confusion_counts(truth[these], predictor.masks(part.features[these]), size)
         counts = np.concatenate([counts, found])
     scores = mean_iou(counts_of(counts.reshape(-1, size, size)))
-    shown = np.argsort(scores, kind="stable")[:_SHOWN]
+    # Three channels at most, and two masks.
+    most = max(1, min(_SHOWN, _MOST_MASK_BYTES // (5 * truth[0].size)))
+    shown = np.argsort(scores, kind="stable")[:most]
     return StoredPredictions(
         examples=total,
         rows=rows,
