@@ -44,7 +44,11 @@ def class_weight_problems(draft: Draft, target: Target) -> Iterator[FieldProblem
     if target.kind != "classes":
         is_mask = target.kind == "mask"
         what = f"class weights do not work with a target of {'masks' if is_mask else target.kind.replace('_', ' ')}"
-        hint = "loss: dice_crossentropy counts each class alike, however many pixels it has" if is_mask else ""
+        hint = (
+            "the Dice term of loss: dice_crossentropy counts each class alike, however few pixels it has"
+            if is_mask
+            else ""
+        )
         yield FieldProblem(_PATH, what, "a target of classes", hint)
     elif isinstance(weights, dict):
         yield from _keys(weights, target)
