@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dlrun.exporting.formats import FORMATS, find_format
+from dlrun.exporting.formats import FORMATS, Limit, find_format
 from exported_models import Examples, Make, exported, needs
 
 pytestmark = pytest.mark.tensorflow
@@ -39,3 +39,12 @@ def test_a_quantization_that_the_format_does_not_support_is_a_usage_error() -> N
     with pytest.raises(UsageError, match="TensorFlow Lite") as caught:
         find_format("keras", "int8")
     assert caught.value.hint == "--to tflite --quantize int8"
+
+
+def test_one_uncertain_pixel_does_not_refuse_the_export_of_a_model_of_masks() -> None:
+    for quantize, rounds in ((None, True), ("float16", False), ("int8", False)):
+        limit = Limit.of(quantize, decides=False, rounds_pixels=rounds, of_masks=True)  # type: ignore[arg-type]
+        assert limit.equal_decisions is not None
+        assert not limit.is_mean
+    # Without another library that resizes, there is no reason for any difference.
+    assert Limit.of(None, decides=False, of_masks=True).equal_decisions is None

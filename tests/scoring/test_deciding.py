@@ -43,3 +43,10 @@ def test_the_name_of_the_accuracy_says_what_it_holds_for() -> None:
     names = [name_of_accuracy(TWO.decided_by(each)) for each in (None, Decision((0.37,)), Decision(curves=(curve,)))]
     assert names == ["accuracy", "accuracy at 0.37", "accuracy at 0.5 after calibration"]
     assert name_of_accuracy(LABELS.decided_by(Decision((0.3, 0.7)))) == "accuracy at the chosen thresholds"
+
+
+def test_each_pixel_of_a_mask_gets_its_most_probable_class() -> None:
+    probabilities = np.random.default_rng(0).dirichlet(np.ones(3), (2, 5, 7))
+    decided = decide(probabilities, Target("mask", 3))
+    assert decided.shape == (2, 5, 7)
+    assert decided[1, 4, 2] == probabilities[1, 4, 2].argmax()

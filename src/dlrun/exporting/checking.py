@@ -36,7 +36,7 @@ class ExportCheck:
             largest one, or the mean if `limit.is_mean`.
         limit: The largest acceptable difference.
         equal_decisions: The fraction of examples with the same class in each column, or with the same
-            prediction of each label; None if that does not count.
+            prediction of each label, or of pixels with the same class; None if that does not count.
         example: The example with the largest difference, from 0.
         seconds: The median time of one example.
     """
@@ -102,7 +102,7 @@ def _compare(found: Outputs, expected: Outputs, *, target: Target, limit: Limit)
     relative = 0.0
     for name, truth in expected.items():
         # Values have any unit, so their differences only mean something relative to their range.
-        scale = 1.0 if target.is_decided else _range(truth)
+        scale = 1.0 if target.is_decided or target.kind == "mask" else _range(truth)
         alone = found[f"singly {name}"]
         # Next to a batch, only the first examples run one at a time. Without one all have to: fewer of them
         # would differ in shape, which counts as infinite.
@@ -116,7 +116,8 @@ def _compare(found: Outputs, expected: Outputs, *, target: Target, limit: Limit)
                 by_example[: len(worst)] = np.maximum(by_example[: len(worst)], worst)
     equal = None
     if limit.equal_decisions is not None:
-        decisions = [decide(each, target) for each in (found[f"singly {output}"], expected[output])]
+        every = found[f"together {output}" if together else f"singly {output}"]
+        decisions = [decide(each, target) for each in (every, expected[output])]
         equal = float((decisions[0] == decisions[1]).mean())
     return ExportCheck(
         examples=len(by_example),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dlrun.data.masks.pixels import pixels_of
 from dlrun.decision import Calibration, Decision
 from dlrun.exporting.export_model import QUANTILES, ExportModel, Givens
 
@@ -51,7 +52,7 @@ class ModelDescription:
 
     Args:
         run: The id of the run that the model comes from.
-        kind: What it predicts: `classes`, `class_columns`, `labels`, `values` or `input`.
+        kind: What it predicts: `classes`, `class_columns`, `labels`, `values`, `mask` or `input`.
         inputs: Its inputs.
         outputs: The shapes of its outputs, by name.
         labels: The names of the numbers in the first output: classes, labels or values; empty for reconstructions.
@@ -60,6 +61,10 @@ class ModelDescription:
         calibration: How the probabilities in the output are calibrated: `none`, `temperature` or `isotonic`.
         levels: The levels of the output `quantiles`; empty if there is none.
         intervals: What prediction intervals add to the predictions; empty if the run has none.
+        mask_values: The value of the pixels of each class in the masks of the training data: a level of gray, or red,
+            green and blue; empty if the model predicts no masks.
+        fit: How images of another aspect ratio are fitted, and masks with them: `resize`, `crop` or `pad`; empty if the
+            model predicts no masks.
     """
 
     run: str
@@ -71,6 +76,8 @@ class ModelDescription:
     calibration: Calibration = "none"
     levels: tuple[float, ...] = ()
     intervals: Mapping[str, Any] = field(default_factory=dict)
+    mask_values: tuple[int | tuple[int, int, int], ...] = ()
+    fit: str = ""
 
     def plain(self) -> dict[str, Any]:
         """Return the description as plain JSON values."""
@@ -84,6 +91,7 @@ class ModelDescription:
             **({"calibration": self.calibration} if self.calibration != "none" else {}),
             **({"levels": list(self.levels)} if self.levels else {}),
             **({"intervals": dict(self.intervals)} if self.intervals else {}),
+            **({"mask_values": list(self.mask_values), "fit": self.fit} if self.mask_values else {}),
         }
 
     def text(self) -> str:
@@ -123,6 +131,8 @@ def describe(model: ExportModel, whole: Any, *, run: str) -> ModelDescription:
         decision.calibration,
         levels=model.target.levels if QUANTILES in outputs else (),
         intervals=model.intervals,
+        mask_values=() if model.masks is None else pixels_of([values[0] for values in model.masks.classes.values]),
+        fit="" if model.masks is None else model.masks.form.fit,
     )
 
 

@@ -47,6 +47,11 @@ class Sample:
         return len(self.inputs)
 
 
+def most_examples(interface: Interface) -> int:
+    """Return the number of examples to check a model with: fewer if their masks would not fit into memory."""
+    return min(MOST, interface.rows_at_once) if interface.target.kind == "mask" else MOST
+
+
 def read_sample(interface: Interface, source: str) -> Sample:
     """Return examples from a file or folder, spread evenly over it.
 
@@ -94,8 +99,9 @@ def generated_sample(model: ExportModel, interface: Interface, *, count: int = 6
     Args:
         model: The parts of the model to export.
         interface: The interface of the run.
-        count: The number of examples.
+        count: The number of examples, at most.
     """
+    count = min(count, most_examples(interface))
     random, given = np.random.default_rng(0), model.taken()
     words = _known_words(model)
     ids = interface.features.vocabulary_size
@@ -110,9 +116,9 @@ def generated_sample(model: ExportModel, interface: Interface, *, count: int = 6
 def _spread(interface: Interface, blocks: Iterable[Examples]) -> tuple[list[Example], list[npt.NDArray[Any]]]:
     """Return every n-th example, where n doubles whenever there are too many."""
     found: dict[int, tuple[Example, npt.NDArray[Any]]] = {}
-    read, step = 0, 1
+    read, step, most = 0, 1, most_examples(interface)
     for block in blocks:
-        while -(-(read + len(block)) // step) >= 2 * MOST:
+        while -(-(read + len(block)) // step) >= 2 * most:
             step *= 2
         # Whenever the step doubles, drop every second example kept so far; memory stays bounded for any length.
         found = {number: each for number, each in found.items() if number % step == 0}
@@ -127,7 +133,7 @@ def _spread(interface: Interface, blocks: Iterable[Examples]) -> tuple[list[Exam
         return [], []
     kept = list(found.values())
     # There may be twice as many as wanted. The first ones alone would leave out the end of the data.
-    kept = [kept[index] for index in np.unique(np.linspace(0, len(kept) - 1, MOST).astype(int))]
+    kept = [kept[index] for index in np.unique(np.linspace(0, len(kept) - 1, most).astype(int))]
     return [example for example, _ in kept], [stored for _, stored in kept]
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dlrun.data.audio.input import AudioInput
 from dlrun.data.files.column_names import inner_names, safe_names
+from dlrun.data.image_files.form import ImageForm
+from dlrun.data.images.input import ImageInput
+from dlrun.data.masks.classes import MaskClasses
 from dlrun.errors import RunError
 from dlrun.exporting.rebuilding import in_plain_layers, with_float_resizing, without_bincount
 from dlrun.models.parts.finish import finish_levels, finish_output
@@ -31,6 +34,13 @@ QUANTILES = "quantiles"
 _OUTPUTS = {"values": "values", "input": "reconstruction"}  # `probabilities` for all other kinds
 
 
+class PredictedForm(NamedTuple):
+    """The form of images whose masks a model predicts, and the classes of their pixels."""
+
+    form: ImageForm
+    classes: MaskClasses
+
+
 @dataclass(frozen=True)
 class ExportModel:
     """A model in parts.
@@ -44,6 +54,7 @@ class ExportModel:
         packs: For each input of `raw` that packs several inputs of the exported model side by side, their names.
         intervals: The distances of prediction intervals, as `describe_offsets` returns them; empty if there are none.
         sampling_rate: Samples per second of the waveforms that the model takes; None for other data.
+        masks: The form of the images whose masks the model predicts, and the classes; None if it predicts none.
     """
 
     raw: keras.Model
@@ -54,6 +65,7 @@ class ExportModel:
     packs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     intervals: Mapping[str, Any] = field(default_factory=dict)
     sampling_rate: int | None = None
+    masks: PredictedForm | None = None
 
     @property
     def output(self) -> str:
@@ -121,9 +133,10 @@ class ExportModel:
         """Return the joined model.
 
         Shape:
-            Inputs: by name, as in `inputs`, after `packed`. Outputs by name: `probabilities` of classes or labels,
-            `values`, or `reconstruction` and its `error` `(batch,)`, the mean of the squared differences. A model for
-            several quantiles also has `quantiles` `(batch, levels, size)`, and its `values` are the medians.
+            Inputs: by name, as in `inputs`, after `packed`. Outputs by name: `probabilities` of classes or labels, for
+            masks `(batch, height, width, classes)`; `values`; or `reconstruction` and its `error` `(batch,)`, the mean
+            of the squared differences. A model for several quantiles also has `quantiles` `(batch, levels, size)`, and
+            its `values` are the medians.
         """
         return self.after(self.raw, self.joined())
 
@@ -216,7 +229,10 @@ def plain_model(trained: Trained) -> ExportModel:
     columns = {name: column for column, name in inner_names(tuple(interface.raw.columns_of_stored())).items()}
     rate = interface.raw.form.sampling_rate if isinstance(interface.raw, AudioInput) else None
     intervals = _intervals(trained)
-    return ExportModel(raw, trained.preprocess(), core, interface.target, columns, packs, intervals, rate)
+    masks = None
+    if isinstance(interface.raw, ImageInput) and interface.raw.masks is not None:
+        masks = PredictedForm(interface.raw.form, interface.raw.masks.classes)
+    return ExportModel(raw, trained.preprocess(), core, interface.target, columns, packs, intervals, rate, masks)
 
 
 def _intervals(trained: Trained) -> dict[str, Any]:

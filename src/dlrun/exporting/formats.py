@@ -23,8 +23,9 @@ class Limit:
     Args:
         difference: The difference of the predictions, as a fraction of their range.
         is_mean: Whether that is the mean difference; otherwise the largest.
-        equal_decisions: The fraction of examples with the same class or labels that is acceptable for any difference,
-            since an uncertain prediction may change its class by a tiny difference; None to use the difference only.
+        equal_decisions: The fraction of examples with the same class or labels, or of pixels with the same class, that
+            is acceptable for any difference, since an uncertain prediction may change its class by a tiny difference;
+            None to use the difference only.
     """
 
     difference: float
@@ -32,21 +33,27 @@ class Limit:
     equal_decisions: float | None = None
 
     @classmethod
-    def of(cls, quantize: Quantize | None, *, decides: bool, rounds_pixels: bool = False) -> Limit:
+    def of(
+        cls, quantize: Quantize | None, *, decides: bool, rounds_pixels: bool = False, of_masks: bool = False
+    ) -> Limit:
         """Return the limit for a model.
 
         Args:
             quantize: The quantization, which loses precision on purpose.
             decides: Whether the model predicts classes or labels.
             rounds_pixels: Whether another library resizes its images, which rounds some pixels differently.
+            of_masks: Whether the model predicts masks: of their thousands of pixels, the worst is between two classes.
         """
         if quantize == "int8":
-            return _INT8_DECISIONS if decides else _INT8_VALUES
+            return _INT8_DECISIONS if decides or of_masks else _INT8_VALUES
         if quantize == "float16":
-            return cls(_FLOAT16)
-        return cls(_ROUNDED if rounds_pixels else _FLOAT32)
+            return cls(_FLOAT16, equal_decisions=_PIXELS_FLOAT16 if of_masks else None)
+        if rounds_pixels:
+            return cls(_ROUNDED, equal_decisions=_PIXELS_ROUNDED if of_masks else None)
+        return cls(_FLOAT32)
 
 
+_PIXELS_ROUNDED, _PIXELS_FLOAT16 = 0.999, 0.99
 _INT8_DECISIONS = Limit(0.02, equal_decisions=0.95)
 _INT8_VALUES = Limit(0.05, is_mean=True)
 

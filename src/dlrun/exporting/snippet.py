@@ -86,6 +86,7 @@ sound, rate = soundfile.read("sound.wav", dtype="float32", always_2d=True)
 assert rate == {rate}, "resample it first"  # dlrun does that for the files that it reads itself"""
 _LARGEST_SHOWN = 8
 _WIDTH = 100
+_LARGEST_BYTE = 255
 _IMAGE_AXES = 4  # examples, height, width, channels
 
 
@@ -116,21 +117,45 @@ def example_code(
         lines = [f"row = {{{row}}}", f"inputs = {{name: {kind} for name, value in row.items()}}"]
     else:
         lines = ["inputs = {", *(f"    {entry}," for entry in entries), "}"]
-    output = next(iter(description.outputs))
     if any(_is_image(each) for each in description.inputs):
         lines.insert(0, _PIL_IMAGE if target == "onnx" else _TENSORFLOW_IMAGE)
+    if description.kind == "mask" and target != "onnx":  # which needs it for the image already
+        lines.insert(0, "import PIL.Image\n")
     if (rate := next((each.sampling_rate for each in description.inputs if each.sampling_rate), None)) is not None:
         lines.insert(0, _SOUND.format(rate=rate))
-    lines.append("outputs = predict(inputs)")
-    if description.thresholds:
-        lines += _by_threshold(description, output)
-    elif description.kind == "classes":
-        lines.append(f'print(labels[outputs["{output}"][0].argmax()], outputs["{output}"][0])')
-    elif description.kind == "input":
-        lines.append('print(outputs["error"][0])')
-    else:
-        lines.append(f'print(dict(zip(labels, outputs["{output}"][0])))')
+    lines += ["outputs = predict(inputs)", *_result(description, next(iter(description.outputs)))]
     return "\n".join(lines) + "\n"
+
+
+def _result(description: ModelDescription, output: str) -> Iterator[str]:
+    """Yield code that prints what the first output means, or saves the mask that it is."""
+    if description.thresholds:
+        yield from _by_threshold(description, output)
+    elif description.kind == "mask":
+        yield from _mask(description, output)
+    elif description.kind == "classes":
+        yield f'print(labels[outputs["{output}"][0].argmax()], outputs["{output}"][0])'
+    elif description.kind == "input":
+        yield 'print(outputs["error"][0])'
+    else:
+        yield f'print(dict(zip(labels, outputs["{output}"][0])))'
+
+
+def _mask(description: ModelDescription, output: str) -> Iterator[str]:
+    """Yield code that saves the mask of the image with the pixel values of the masks of the training data."""
+    has_16_bits = any(isinstance(value, int) and value > _LARGEST_BYTE for value in description.mask_values)
+    dtype = "uint16" if has_16_bits else "uint8"
+    yield f'classes = outputs["{output}"][0].argmax(axis=-1)'
+    yield f'values = np.array(description["mask_values"], "{dtype}")  # of each class, as in the training masks'
+    yield "mask = PIL.Image.fromarray(values[classes])"
+    if description.fit == "resize":
+        image = next(each.name for each in description.inputs if _is_image(each))
+        yield f"height, width = inputs[{image!r}].shape[1:3]"
+        yield "mask = mask.resize((width, height), PIL.Image.NEAREST)"
+    else:
+        yield f"# of the image with fit: {description.fit}; dlrun predict --masks gives masks in the size of each image"
+    yield 'mask.save("mask.png")'
+    yield "print({label: (classes == index).mean().item() for index, label in enumerate(labels)})  # shares of pixels"
 
 
 def _by_threshold(description: ModelDescription, output: str) -> Iterator[str]:

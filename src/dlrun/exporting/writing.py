@@ -80,6 +80,7 @@ def write(
         quantize,
         decides=model.target.is_decided,
         rounds_pixels=format_.name in ("onnx", "tflite") and rounds_pixels(model.raw),
+        of_masks=model.target.kind == "mask",
     )
     inside = f"{LABELS} and {DESCRIPTION}" if description.labels else DESCRIPTION
     if format_.name == "keras":

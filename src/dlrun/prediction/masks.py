@@ -149,7 +149,7 @@ class MaskFolder:
         path = self._path / mask.file
         with explained(f"write {path}"):
             disk.make_folders(path.parent)
-            disk.write_atomically(path, encode_mask(mask.values()))
+            disk.write_atomically(path, encode_mask(mask.values(), among=mask.known.written_values))
 
 
 def check_mask_folder(path: Path) -> None:

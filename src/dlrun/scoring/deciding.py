@@ -22,7 +22,8 @@ def decide(probabilities: Array, target: Target) -> Array:
 
     Shape:
         probabilities: `(n, size)`. Returns: the index of the class, `(n,)` int64; for class columns the index in each
-        column, `(n, columns)`; for labels whether each applies, `(n, labels)` bool.
+        column, `(n, columns)`; for labels whether each applies, `(n, labels)` bool. For masks: `(n, height, width,
+        size)`. Returns: the index of the class of each pixel, `(n, height, width)` int64.
     """
     if target.kind == "labels":
         return _above(probabilities, target)
@@ -30,7 +31,7 @@ def decide(probabilities: Array, target: Target) -> Array:
         return np.stack([probabilities[:, part.places].argmax(axis=1) for part in target.parts], axis=1)
     if target.decision is not None and target.decision.thresholds:
         return _above(probabilities[:, 1:], target)[:, 0].astype(np.int64)
-    return np.asarray(probabilities.argmax(axis=1))
+    return np.asarray(probabilities.argmax(axis=-1))
 
 
 def name_of_accuracy(target: Target) -> str:

@@ -63,6 +63,11 @@ class MaskClasses:
         """The target of these classes."""
         return Target("mask", len(self.names), self.names)
 
+    @property
+    def written_values(self) -> tuple[int, ...]:
+        """The values that `written` may return."""
+        return *(values[0] for values in self.values), *self.ignored[:1]
+
     def indices(self, mask: npt.NDArray[np.int32]) -> npt.NDArray[np.uint8]:
         """Return the class of each pixel, or `IGNORED_CLASS`.
 

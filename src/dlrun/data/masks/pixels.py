@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -69,21 +70,38 @@ def value_of(written: int | str) -> int:
     return parts.pop() if len(parts) == 1 else COLOR + color
 
 
+def pixels_of(values: Sequence[int]) -> tuple[int | tuple[int, int, int], ...]:
+    """Return the pixels of a file that has these values: levels of gray, or red, green and blue if one is a color."""
+    if all(value < COLOR for value in values):
+        return tuple(values)
+    return tuple((color >> 16, (color >> 8) & 255, color & 255) for color in map(_color_of, values))
+
+
+def _color_of(value: int) -> int:
+    return value * 0x010101 if value < COLOR else value - COLOR
+
+
 def shown_value(value: int) -> str:
     """Return a value as a spec contains it: `7`, or `#804000`."""
     return str(value) if value < COLOR else f"#{value - COLOR:06x}"
 
 
-def encode_mask(values: Values) -> bytes:
+def encode_mask(values: Values, *, among: Sequence[int] = ()) -> bytes:
     """Return a PNG file with these values: in gray if all are levels of gray, otherwise in color.
+
+    Args:
+        values: The values of the pixels.
+        among: Values that other masks may have, so that all files have the same form.
 
     Shape:
         values: `(height, width)`.
     """
     import PIL.Image
 
-    if (values < COLOR).all():
-        pixels = values.astype(np.uint8 if values.max(initial=0) < _BYTE_LEVELS else np.uint16)
+    # Colors are above all levels of gray.
+    largest = max([*among, int(values.max(initial=0))])
+    if largest < COLOR:
+        pixels = values.astype(np.uint8 if largest < _BYTE_LEVELS else np.uint16)
     else:
         color = np.where(values < COLOR, values * 0x010101, values - COLOR)
         pixels = np.stack([color >> 16, (color >> 8) & 255, color & 255], axis=-1).astype(np.uint8)
