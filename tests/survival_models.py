@@ -3,6 +3,7 @@
 import random
 from pathlib import Path
 
+from shapes import write_shapes
 from sounds import write_tones
 
 DIGITS = "dataset: {type: builtin, name: digits, validation: 0.2}\n"
@@ -110,6 +111,17 @@ metrics: [accuracy]
 optimizer: {type: sgd, learning_rate: 0.05, momentum: 0.9}
 training: {batch_size: 64, epochs: 3}
 """,
+    # Masks that are flipped and rotated with their images, and a loss over all pixels of a batch.
+    "unet": """dataset: {type: images, path: SHAPES/images, masks: SHAPES/masks, validation: 0.25,
+  augmentation: {flip: both,
+  rotation: 20,
+  brightness: 0.1}}
+model: {type: unet, filters: [3, 4], dropout: 0.1}
+loss: dice_crossentropy
+metrics: [accuracy, mean_io_u]
+optimizer: {type: adam, learning_rate: 0.01, use_ema: true, gradient_accumulation_steps: 2}
+training: {batch_size: 5, epochs: 3, early_stopping: {patience_epochs: 3, restore_best: true}}
+""",
     "transformer": f"""{DIGITS}{CLASSES}
 model: {{type: transformer, width: 8, heads: 2, layers: 1, patch_size: 4, dropout: 0.1, stochastic_depth: 0.2}}
 optimizer: {{type: adamw, weight_decay: 0.01}}
@@ -153,6 +165,9 @@ def config_of(model: str, folder: Path) -> str:
         _write_weighted(table)
     if "TONES" in text and not (folder / "tones").exists():
         write_tones(folder / "tones", count=30)
+    if "SHAPES" in text and not (folder / "shapes").exists():
+        write_shapes(folder / "shapes", count=40)
+    text = text.replace("SHAPES", str(folder / "shapes"))
     return text.replace("WEIGHTED", str(table)).replace("TONES", str(folder / "tones"))
 
 

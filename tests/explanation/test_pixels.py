@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dlrun.explanation.outputs import chosen_output
 from dlrun.explanation.pixels import overlay
 from dlrun.signature import Target
 
@@ -40,3 +41,38 @@ def test_the_decisive_pixel_is_the_warmest(method: Any) -> None:
             assert (found == 1).sum() == 1
         else:  # its weights are means over places, so both are as warm
             assert found[place] == 1
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("method", ["grad_cam", "smooth_grad"])
+def test_of_a_mask_the_pixels_of_the_class_count_and_no_others(method: Any) -> None:
+    import keras
+
+    from dlrun.explanation.pixels import heat
+
+    inputs = keras.Input((8, 8, 2))
+    same = keras.layers.Conv2D(2, 1)
+    small = keras.layers.AveragePooling2D(2)(same(inputs))
+    core = keras.Model(inputs, keras.layers.UpSampling2D(2)(small))
+    same.set_weights([np.eye(2).reshape(1, 1, 2, 2), np.zeros(2)])  # the first channel is the first class
+    image = np.zeros((8, 8, 2), np.float32)
+    image[..., 0] = 0.1
+    image[4:6, 2:4, 1] = 1
+    found, name = heat(core, image, 1, Target("mask", 2), method=method)
+    assert (name, found.shape) == (method, (8, 8))
+    assert found.max() == 1
+    row, column = np.unravel_index(int(found.argmax()), found.shape)
+    assert 4 <= row < 6
+    assert 2 <= column < 4
+    assert found[:2].max() < 0.5
+    assert heat(core, image, 1, Target("mask", 2), method="auto")[1] == "smooth_grad"
+
+
+def test_the_most_frequent_class_of_a_mask_but_the_first_is_explained() -> None:
+    target = Target("mask", 3, ("ground", "a", "b"))
+    outputs = np.zeros((4, 5, 3), np.float32)
+    outputs[..., 0] = 0.5
+    assert chosen_output(outputs, None, target) == (0, "ground", 1.0)
+    outputs[0, :, 2] = 1
+    assert chosen_output(outputs, None, target) == (2, "b", 0.25)
+    assert chosen_output(outputs, 1, target) == (1, "a", 0.0)

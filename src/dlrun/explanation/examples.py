@@ -29,7 +29,7 @@ class ExampleExplanation:
     Args:
         name: Name of the example.
         explained: Class, label or value that is explained.
-        prediction: Its probability, or the predicted value.
+        prediction: Its probability, or the predicted value; for masks, the share of its pixels.
         heat: Importance of each pixel, from 0 to 1; empty for texts.
         picture: The image; empty for texts.
         weights: Words with their importance, in the order of the text; empty for images.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from dlrun.errors import UsageError
@@ -26,7 +27,17 @@ def find_output(about: str, target: Target) -> int | None:
 
 
 def chosen_output(outputs: Array, output: int | None, target: Target) -> tuple[int, str, float]:
-    """Return the index and the name of the output to explain, and its prediction."""
+    """Return the index and the name of the output to explain, and its prediction.
+
+    Shape:
+        outputs: `(size,)`; for masks `(height, width, size)`, and the prediction is the share of the pixels of a class.
+    """
+    if target.kind == "mask":
+        shares = np.bincount(outputs.argmax(axis=-1).reshape(-1), minlength=target.size) / outputs[..., 0].size
+        # The first class is mostly the background, which covers most of each image, but needs no explanation.
+        number = int(shares[1:].argmax()) + 1 if output is None else output
+        number = 0 if output is None and not shares[number] else number
+        return number, target.output_names[number], float(shares[number])
     if output is not None:
         number = output
     elif target.kind == "classes":
