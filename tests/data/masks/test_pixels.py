@@ -9,7 +9,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from dlrun.data.masks.pixels import COLOR, encode_mask, read_mask, shown_value, value_of, values_in
+from dlrun.data.masks.pixels import COLOR, encode_mask, pixels_of, read_mask, shown_value, value_of, values_in
 from dlrun.data.media_files.headers import Unreadable
 from pictures import saved
 
@@ -118,3 +118,18 @@ def test_the_values_of_a_mask_are_each_listed_once_in_ascending_order() -> None:
     assert values_in(np.array([[9, 0], [9, 300]], np.int32)) == [0, 9, 300]
     assert values_in(np.array([[COLOR + 5, 0], [0, 2]], np.int32)) == [0, 2, COLOR + 5]
     assert values_in(np.zeros((0, 0), np.int32)) == []
+
+
+@pytest.mark.parametrize(("among", "mode"), [((255,), "L"), ((256,), "I;16"), ((0, COLOR + 5), "RGB")])
+def test_the_masks_of_a_folder_have_the_same_form_whatever_classes_one_of_them_has(
+    tmp_path: Path, among: tuple[int, ...], mode: str
+) -> None:
+    (tmp_path / "x.png").write_bytes(encode_mask(np.full((2, 3), 7, np.int32), among=among))
+    with PIL.Image.open(tmp_path / "x.png") as image:
+        assert image.mode == mode
+    assert (read_mask(bytes(tmp_path / "x.png")) == 7).all()
+
+
+def test_pixels_are_levels_of_gray_or_all_of_them_colors() -> None:
+    assert pixels_of([0, 300]) == (0, 300)
+    assert pixels_of([9, COLOR + 0x804000]) == ((9, 9, 9), (128, 64, 0))
