@@ -73,7 +73,7 @@ def test_scores_of_masks_are_those_of_all_their_pixels(
     assert [part["dice"] for part in found.parts.values()][:3] == pytest.approx([2 * x / (1 + x) for x in of_class])
     assert [*found.parts] == ["a", "b", "c", "unused"]
     assert np.trace(found.matrix()) / found.matrix().sum() == pytest.approx(accuracy)
-    assert found.matrix().sum(axis=1) == pytest.approx([part["support"] for part in found.parts.values()])
+    assert found.matrix().sum(axis=1) == pytest.approx([part["pixels"] for part in found.parts.values()])
 
 
 def test_the_statistics_of_groups_of_images_are_their_scores() -> None:
