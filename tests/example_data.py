@@ -23,6 +23,7 @@ def write_example_data(folder: Path) -> None:
         _write_photos(folder / "photos" / split, count, seed=count)
         (folder / "flowers").mkdir(exist_ok=True)
         (folder / "flowers" / split).symlink_to(folder / "photos" / split)
+    _write_shapes(folder / "shapes")
     for split, count in (("train", 12), ("test", 3)):
         _write_tones(folder / "tones" / split, count)
     draw = np.random.default_rng(0)
@@ -99,6 +100,23 @@ def _write_photos(folder: Path, count: int, *, seed: int) -> None:
             pixels = draw.uniform(0, 100, (24, 24, 3))
             pixels[ring if kind == "circle" else bars] = draw.uniform(150, 255, 3)
             (folder / kind / f"{kind}_{number:03}.png").write_bytes(png(pixels.astype("uint8")))
+
+
+def _write_shapes(folder: Path) -> None:
+    """Write discs and boxes with the mask of each image."""
+    draw = np.random.default_rng(0)
+    rows, columns = np.mgrid[:32, :32]
+    for name in ("images", "masks"):
+        (folder / name).mkdir(parents=True)
+    for number in range(60):
+        mask = np.zeros((32, 32, 1), np.uint8)
+        for shape in draw.integers(1, 3, size=2):
+            y, x = draw.integers(8, 24, 2)
+            disc, box = np.hypot(rows - y, columns - x) < 6, (abs(rows - y) < 5) & (abs(columns - x) < 5)
+            mask[disc if shape == 1 else box] = shape
+        pixels = draw.uniform(0, 100, (32, 32, 3)) + 60 * (mask > 0)
+        (folder / "images" / f"{number:03}.png").write_bytes(png(pixels.astype("uint8")))
+        (folder / "masks" / f"{number:03}.png").write_bytes(png(mask))
 
 
 def _write_csv(path: Path, names: list[str], rows: list[list[object]]) -> None:
