@@ -12,10 +12,11 @@ import pytest
 from dlrun.data.array_input import ArrayInput
 from dlrun.data.builtin import Builtin
 from dlrun.data.image_files.form import ImageForm
-from dlrun.data.images.input import ImageInput
+from dlrun.data.images.input import ImageInput, MaskInput
 from dlrun.data.images.source import Images
 from dlrun.data.inspection.inspected import inspect_source
 from dlrun.data.interface import Interface, parse_interface
+from dlrun.data.masks.classes import MaskClasses
 from dlrun.data.preprocess import ArrayPreprocess
 from dlrun.errors import DataError
 from dlrun.signature import Features, Target
@@ -198,3 +199,17 @@ def test_other_columns_of_a_csv_of_images_go_along(tmp_path: Path) -> None:
         with pytest.raises(DataError) as raised:
             read(raw.keeping(["notes"]), source)
         assert said in str(raised.value)
+
+
+def test_masks_beside_the_images_of_a_folder_are_not_predicted(tmp_path: Path) -> None:
+    for name in ("a.png", "a_mask.png", "b_mask.png", "sub/c.png", "sub/c_mask.png", "masks/a.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(png(blocks(8, 8)))
+    classes = MaskClasses(("x", "y"), ((0,), (1,)))
+    masks = MaskInput(classes, suffix="_mask", folder=str(tmp_path / "masks"))
+    raw = ImageInput(ImageForm(4, 4, 3), masks=masks)
+    (part,) = read(raw, tmp_path)
+    assert part.names == ["a.png", "b_mask.png", "sub/c.png"]  # there is no b
+    for source in ("a_mask.png", "*/c_mask.png", "masks"):  # what is asked for by name is predicted
+        assert sum(map(len, read(raw, tmp_path / source))) == 1
+    assert sum(map(len, read(ImageInput(ImageForm(4, 4, 3)), tmp_path))) == 3 + 3

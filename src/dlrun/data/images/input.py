@@ -15,7 +15,7 @@ from dlrun.data.image_files.headers import scan
 from dlrun.data.image_files.reader import ImageReader
 from dlrun.data.masks.classes import MaskClasses
 from dlrun.data.masks.naming import mask_names
-from dlrun.data.masks.pairing import with_masks_of_column, with_masks_of_folder
+from dlrun.data.masks.pairing import with_masks_of_column, with_masks_of_folder, without_masks
 from dlrun.data.masks.reader import MaskReader
 from dlrun.data.media.input import MediaInput
 from dlrun.data.media_files.listing import MediaList
@@ -96,6 +96,16 @@ class ImageInput(MediaInput):
             what = f"it is not known where the masks of the images in {files.folder} are"
             raise DataError(what, expected="a folder of masks", hint="--set dataset.masks=FOLDER")
         return with_masks_of_folder(files, Path(self.masks.folder).expanduser(), suffix=self.masks.suffix)
+
+    def without_targets(self, files: MediaList) -> MediaList:
+        """Return the images of a folder without masks beside them, or in the folder of masks within it."""
+        if self.masks is None:
+            return files
+        if self.masks.suffix:
+            files = without_masks(files, files.folder, suffix=self.masks.suffix)
+        if self.masks.folder is not None:
+            files = without_masks(files, Path(self.masks.folder).expanduser(), suffix=self.masks.suffix)
+        return files
 
     def name_predictions(self, files: MediaList, source: str | Sequence[str]) -> Sequence[str]:
         """Return the path of the file for the mask of each image, if there will be such files.

@@ -29,7 +29,7 @@ def with_masks_of_folder(images: MediaList, folder: Path, *, suffix: str, below:
     Raises:
         DataError: The folder cannot be read, an image has no mask, or has several.
     """
-    images = _without_masks(images, folder / below, suffix)
+    images = without_masks(images, folder / below, suffix=suffix)
     found = list_all(folder / below, MASKS)
     by_stem: dict[str, str] = {}
     for name in found.names:
@@ -107,8 +107,14 @@ def check_sizes(images: MediaList, of_images: Scanned, of_masks: Scanned) -> Non
     raise DataError(what + more, expected="masks of the size of their images, height x width", hint=hint)
 
 
-def _without_masks(images: MediaList, folder: Path, suffix: str) -> MediaList:
-    """Leave out files that are masks, because their folder is that of the images, or in it."""
+def without_masks(images: MediaList, folder: Path, *, suffix: str) -> MediaList:
+    """Leave out files that are masks, because their folder is that of the images, or in it.
+
+    Args:
+        images: The images of a folder.
+        folder: The folder of the masks.
+        suffix: What the name of a mask has behind that of its image.
+    """
     root, own = os.path.realpath(folder), os.path.realpath(images.folder)
     if own == root:
         stems = {_stem(name) for name in images.names}

@@ -75,6 +75,10 @@ class MediaInput(RawInput, abc.ABC):
         """
         return files
 
+    def without_targets(self, files: MediaList) -> MediaList:
+        """Return the files of a folder without those that are not examples, but the targets of others."""
+        return files
+
     def name_predictions(self, files: MediaList, source: str | Sequence[str]) -> Sequence[str]:  # noqa: ARG002
         """Return the path of the file for the prediction of each file; empty if there will be no such files.
 
@@ -117,6 +121,7 @@ class MediaInput(RawInput, abc.ABC):
             self.weight,
             masks,
             lambda files: self.name_predictions(files, source),
+            self.without_targets,
         )
         skip = self.corrupt == "skip"
         return read_media(source, self.reader, at_once=at_once, target=target, columns=columns, skip=skip)

@@ -63,6 +63,8 @@ class Columns:
         masks: How to read the masks of files, which then are the targets; None if there are none.
         name_predictions: Function that returns the path of the file for the prediction of each file; None if there
             will be no such files.
+        without_targets: Function that leaves out files of a folder that are not examples, but the targets of others,
+            such as masks; None if there are none. It is for predictions; `masks` does the same for evaluations.
     """
 
     path: str = "path"
@@ -72,6 +74,7 @@ class Columns:
     weight: str | None = None
     masks: Masks | None = None
     name_predictions: Callable[[MediaList], Sequence[str]] | None = None
+    without_targets: Callable[[MediaList], MediaList] | None = None
 
 
 _WITHOUT_LABELS = ("input", "mask")
@@ -238,6 +241,8 @@ def _listed(source: str, kind: MediaKind, target: Target | None, columns: Column
         if target is not None and target.kind not in _WITHOUT_LABELS and path.is_dir()
         else _list_files(source, kind)
     )
+    if target is None and columns.without_targets is not None and path.is_dir():
+        files = columns.without_targets(files)
     if not files.names:
         raise DataError(f"{source} has no {kind.plural}", expected=kind.formats)
     return files
