@@ -65,14 +65,18 @@ def new_folder(file: SpecFile, runs_dir: Path, *, cluster: Cluster = ALONE) -> I
             raise UsageError(what, expected="a folder with a name of UTF-8 characters", hint="--runs-dir runs")
         clear_dropped(runs_dir)
         folder = RunFolder.reserve(runs_dir, name=_name_in_id(file.spec))
-        try:
-            stack.enter_context(folder.lock())
-        except RunError:  # a file system without locks, or a full one
-            with suppress(OSError):
-                disk.remove_tree(folder.path)
-            raise
+        unless_filled = stack.enter_context(ExitStack())  # before the lock, so that it acts once that is released
+        unless_filled.callback(_remove, folder)
+        stack.enter_context(folder.lock())
         _fill(folder, file)
+        unless_filled.pop_all()
         yield folder
+
+
+def _remove(folder: RunFolder) -> None:
+    """Remove a folder that did not become a run: it was interrupted, or the file system has no locks or no room."""
+    with suppress(OSError):
+        disk.remove_tree(folder.path)
 
 
 @contextmanager
@@ -111,15 +115,18 @@ def _name_in_id(spec: Spec) -> str:
 
 
 def _fill(folder: RunFolder, file: SpecFile) -> None:
-    folder.begin_record(file.spec.name)
+    """Write the first files of a run; run.json last, so that a process that is killed here leaves no run."""
     config = keep_config(folder, file)
-    write_spec(folder, _portable(file.spec, folder))
+    spec_sha256, note = _write_spec(folder, _portable(file.spec, folder))
     folder.write_text(folder.packages_txt, provenance.packages_text())
     code = file.path.resolve().parent
     git = git_state(code) if file.trust.repository else None
     if git and git["dirty"]:
         folder.write_text(folder.git_diff, git_diff(code))
-    folder.update_record(
+    folder.begin_record(
+        file.spec.name,
+        spec_sha256=spec_sha256,
+        signature_note=note or None,
         command=tuple(map(encodable, sys.argv)),
         config=config.model_dump(),
         identity=identify(file).model_dump(),
@@ -133,10 +140,16 @@ def _fill(folder: RunFolder, file: SpecFile) -> None:
 
 def write_spec(folder: RunFolder, spec: Mapping[str, Any]) -> None:
     """Write spec.yaml, which is complete and trains the same model again, and sign the run with it."""
+    spec_sha256, note = _write_spec(folder, spec)
+    folder.update_record(spec_sha256=spec_sha256, signature_note=note or None)
+
+
+def _write_spec(folder: RunFolder, spec: Mapping[str, Any]) -> tuple[str, str]:
+    """Write and sign spec.yaml; return its sha256, and a note on the signature."""
     text = yaml.safe_dump(dict(spec), sort_keys=False, allow_unicode=True, width=100)
     note = sign(folder, text)
     folder.write_text(folder.spec_yaml, text)
-    folder.update_record(spec_sha256=sha256(text.encode()).hexdigest(), signature_note=note or None)
+    return sha256(text.encode()).hexdigest(), note
 
 
 @contextmanager

@@ -125,16 +125,18 @@ class RunFolder:
             raise RunError(f"there is no run folder {path}", hint="dlrun runs ls")
         return cls(path if path.name not in {"", ".."} else path.resolve())
 
-    def begin_record(self, name: str) -> None:
-        """Write the first `run.json`.
+    def begin_record(self, name: str, **known: Any) -> None:
+        """Write the first `run.json`, with which the folder becomes a run.
 
         Args:
             name: The name of the run.
+            known: Fields of `RunRecord` that are known already.
 
         Raises:
             RunError: The file cannot be written.
         """
-        self.write_record(RunRecord(id=self.id, name=name, started=now()))
+        first = {"id": self.id, "name": name, "started": now()}
+        self.write_record(RunRecord.model_validate({**first, **known}))
 
     def read_record(self) -> RunRecord:
         """Return the content of `run.json`.
