@@ -48,7 +48,8 @@ def test_a_run_that_is_interrupted_before_it_is_written_leaves_no_folder(
 def test_the_first_record_is_written_last_and_knows_which_run_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun, files = RunFolder.begin_record, []
+    begun = RunFolder.begin_record
+    files: list[str] = []
 
     def begin(folder: RunFolder, name: str, **known: Any) -> None:
         files.extend(path.name for path in folder.path.iterdir())
