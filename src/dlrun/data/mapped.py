@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
+_BLOCK_BYTES = 1 << 24
 
 
 class Windows:
@@ -63,6 +64,14 @@ def gather(array: Any, indices: npt.NDArray[Any], *, out: npt.NDArray[Any]) -> N
         array.take(indices, out=out)
     else:
         np.take(array, indices, axis=0, out=out, mode="clip")  # "raise" would copy once more
+
+
+def blocks(array: Array) -> Iterator[Array]:
+    """Yield all examples in blocks, and release the memory of mapped files."""
+    rows = max(1, _BLOCK_BYTES // max(1, array[:1].nbytes))
+    for start in range(0, len(array), rows):
+        yield np.ascontiguousarray(array[start : start + rows])
+        drop_pages((array,))
 
 
 def drop_pages(arrays: Iterable[Any]) -> None:

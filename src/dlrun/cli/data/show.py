@@ -96,7 +96,9 @@ def _sections(facts: Facts) -> Iterator[str]:
 
 
 def _targets(facts: Facts) -> Iterator[str]:
-    if facts.classes:
+    if facts.pixels:
+        yield _masks(facts)
+    elif facts.classes:
         rows = []
         for name, counts in list(facts.classes.items())[:_MOST_CLASSES]:
             shares = (f"{count:,} {count / max(1, facts.splits[split]):6.1%}" for split, count in counts.items())
@@ -109,6 +111,25 @@ def _targets(facts: Facts) -> Iterator[str]:
             for value in facts.values
         ]
         yield format_table(("value", "split", "min", "mean", "median", "max", "standard deviation"), rows)
+
+
+def _masks(facts: Facts) -> str:
+    """Return the share of the pixels of each class, and of the images with the class."""
+    totals = {split: sum(counts[split] for counts in facts.pixels.values()) for split in facts.splits}
+    rows = []
+    for name, counts in list(facts.pixels.items())[:_MOST_CLASSES]:
+        images = facts.classes.get(name, {})
+        of_splits = (
+            (
+                f"{count / max(1, totals[split]):.2%}",
+                f"{images[split]:,} {images[split] / max(1, facts.splits[split]):6.1%}" if split in images else "",
+            )
+            for split, count in counts.items()
+        )
+        rows.append((name, *(cell for cells in of_splits for cell in cells)))
+    more = len(facts.pixels) - _MOST_CLASSES
+    head = [title for split in facts.splits for title in (f"{split} pixels", f"{split} images with it")]
+    return format_table(("class", *head), rows) + (f"\n... and {more:,} more" if more > 0 else "")
 
 
 def _columns(columns: tuple[ColumnFacts, ...]) -> str:

@@ -203,7 +203,7 @@ class Images(MediaSource, ImageSource):
             DataError: A folder or a list cannot be read, there are no images, or an image has no mask.
         """
         if self.mask_column is not None:
-            return {name: with_masks_of_column(images, self.mask_column) for name, images in super().lists().items()}
+            return {name: self.pair(images, None) for name, images in super().lists().items()}
         if self.masks is None:
             return super().lists()
         folder, masks = (Path(place).expanduser() for place in (self.path, self.masks))
@@ -213,10 +213,47 @@ class Images(MediaSource, ImageSource):
         places |= {name: (Path(place).expanduser(), "") for name, place in given.items() if place is not None}
         lists = {}
         for name, (place, below) in places.items():
-            images = with_masks_of_folder(list_all(place, self.kind), masks, suffix=self.mask_suffix, below=below)
+            images = self.pair(list_all(place, self.kind), masks, below=below)
             check_any(images, place)
             lists[name] = self.grouped(images)
         return lists
+
+    def pair(
+        self, images: MediaList, masks: Path | None, *, below: str = "", left_out: list[str] | None = None
+    ) -> MediaList:
+        """Return images with their masks.
+
+        Args:
+            images: The images of a split.
+            masks: Folder of the masks; None for those of the column of a list.
+            below: Folder in that of the masks with those of this split; empty for the folder itself.
+            left_out: List to add the names of images without a mask to, which then are left out; None: they are an
+                error.
+
+        Raises:
+            DataError: An image has no mask.
+        """
+        if masks is None:
+            return with_masks_of_column(images, self.mask_column or "", left_out=left_out)
+        return with_masks_of_folder(images, masks, suffix=self.mask_suffix, below=below, left_out=left_out)
+
+    def same_sizes(self, lists: Lists, scans: Scans, of_masks: Scans) -> tuple[Lists, Scans, Scans]:
+        """Check that each mask has the size of its image.
+
+        Args:
+            lists: Images of each split with their masks, all of which are readable.
+            scans: Headers of the images.
+            of_masks: Headers of the masks.
+
+        Returns:
+            All of them.
+
+        Raises:
+            DataError: A mask has another size.
+        """
+        for name, images in lists.items():
+            check_sizes(images, scans[name], of_masks[name])
+        return lists, scans, of_masks
 
     def describe(self) -> Description | None:
         """Return classes and sizes of splits from file names, and the image size from the first file.
@@ -289,8 +326,7 @@ class Images(MediaSource, ImageSource):
     def _read_masks(self, lists: Lists, scans: Scans) -> _MaskFiles:
         """Read the headers of the masks, and find their classes."""
         lists, scans, of_masks, notes = read_mask_headers(lists, scans, skip=self.corrupt == "skip")
-        for name, images in lists.items():
-            check_sizes(images, scans[name], of_masks[name])
+        lists, scans, of_masks = self.same_sizes(lists, scans, of_masks)
         train = lists["train"].masks
         if self.mask_values or train is None:
             return _MaskFiles(lists, scans, given_classes(self.mask_values, self._ignored), notes)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from dlrun.data.dataset import Dataset, Source
-from dlrun.data.inspection.audio_checks import check_clipping, check_durations, check_rates, check_silence
 from dlrun.data.inspection.column_checks import check_constant, check_ids, check_missing
 from dlrun.data.inspection.duplicates import check_duplicates
 from dlrun.data.inspection.finding import Finding
@@ -17,7 +16,9 @@ from dlrun.data.inspection.label_checks import (
     check_missing_classes,
     check_target_scale,
 )
-from dlrun.data.inspection.media_checks import check_blank, check_corrupt, check_sizes
+from dlrun.data.inspection.media.audio_checks import check_clipping, check_durations, check_rates, check_silence
+from dlrun.data.inspection.media.mask_checks import check_mask_classes, check_mask_files, check_pixel_imbalance
+from dlrun.data.inspection.media.media_checks import check_blank, check_corrupt, check_sizes
 from dlrun.data.inspection.series_checks import check_gaps, check_repeated_times, check_time_order
 from dlrun.data.inspection.text_checks import check_text_columns, check_texts
 from dlrun.data.inspection.value_checks import check_drift, check_far_off, check_nan, check_range
@@ -35,10 +36,11 @@ def check_reading(inspected: Inspected) -> Iterator[Finding]:
 
 
 CHECKS: tuple[Callable[[Inspected], Iterator[Finding]], ...] = (
-    check_reading, check_corrupt, check_time_order, check_gaps, check_repeated_times, check_duplicates, check_giveaway,
-    check_few_examples, check_missing_classes, check_imbalance, check_target_scale, check_missing, check_constant,
-    check_ids, check_nan, check_range, check_far_off, check_drift, check_texts, check_text_columns, check_sizes,
-    check_blank, check_rates, check_durations, check_silence, check_clipping,
+    check_reading, check_corrupt, check_mask_files, check_time_order, check_gaps, check_repeated_times,
+    check_duplicates, check_giveaway, check_few_examples, check_missing_classes, check_imbalance, check_target_scale,
+    check_missing, check_constant, check_ids, check_nan, check_range, check_far_off, check_drift, check_texts,
+    check_text_columns, check_sizes, check_blank, check_mask_classes, check_pixel_imbalance, check_rates,
+    check_durations, check_silence, check_clipping,
 )  # fmt: skip
 """The checks in the order of the report. A check yields no finding if it does not apply."""
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
 
-from dlrun.data.inspection.finding import Finding, percent
-from dlrun.data.inspection.inspected import Inspected, blocks, distinct_splits
+from dlrun.data.inspection.finding import Finding, named, percent
+from dlrun.data.inspection.inspected import Inspected, distinct_splits
+from dlrun.data.mapped import blocks
+from dlrun.data.media.source import MediaSource
 from dlrun.data.splits import Split
 from dlrun.data.table.input import TableInput
 from dlrun.data.text.input import TextInput
@@ -26,6 +28,7 @@ _Z = 1.645
 _ORDINARY = 0.5
 
 Hashes = npt.NDArray[np.uint64]
+Seen = npt.NDArray[np.bool_]
 
 
 def check_duplicates(inspected: Inspected) -> Iterator[Finding]:
@@ -41,15 +44,28 @@ def check_duplicates(inspected: Inspected) -> Iterator[Finding]:
     own = 1 - len(train) / len(features["train"])
     for name, found in features.items():
         if name != "train":
-            yield _judged(name, np.isin(found, train), own, is_row=_is_row(inspected))
+            seen = np.isin(found, train)
+            pairs = _pairs(splits, name, features, seen) if isinstance(inspected.source, MediaSource) else ""
+            yield _judged(name, seen, own, is_row=_is_row(inspected), pairs=pairs)
 
 
-def _judged(name: str, seen: npt.NDArray[np.bool_], own: float, *, is_row: bool) -> Finding:
+def _pairs(splits: Mapping[str, Split], name: str, features: Mapping[str, Hashes], seen: Seen) -> str:
+    """Return the names of the first files that are in two splits."""
+    own, train = splits[name].origins, splits["train"].origins
+    if own is None or train is None:
+        return ""
+    first = {value: place for place, value in reversed([*enumerate(features["train"].tolist())])}
+    places = np.flatnonzero(seen).tolist()
+    return named([f"{own[place]} ({train[first[int(features[name][place])]]} of train)" for place in places])
+
+
+def _judged(name: str, seen: Seen, own: float, *, is_row: bool, pairs: str) -> Finding:
     share, check = float(seen.mean()), f"duplicates {name}"
     threshold = f"none; a failure from {FAILING_SHARE:.0%} on, with 95% confidence"
     count = int(seen.sum())
     are = "is" if count == 1 else "are"
     found = f"{count:,} of {len(seen):,} {name} examples ({percent(share)}) {are} also in train"
+    found += f": {pairs}" if pairs else ""
     if not share:
         return Finding("pass", check, f"none of {len(seen):,} {name} examples is in train", threshold)
     # If training rows repeat each other about as often, there are just few different values. Images and texts do not

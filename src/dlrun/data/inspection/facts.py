@@ -14,12 +14,14 @@ from dlrun.data.inspection.column_facts import ColumnFacts, column_facts
 from dlrun.data.inspection.inspected import Inspected, sampled, sampled_places
 from dlrun.data.inspection.label_checks import class_counts, class_names
 from dlrun.data.inspection.text_checks import token_facts
+from dlrun.data.masks.counting import pixel_counts
 from dlrun.data.splits import Split
 from dlrun.data.text.input import TextInput
 
 _QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.95, 1.0)
 _SHOWN_NUMBERS = 8
 _SHOWN_CHARACTERS = 300
+_NOT_COUNTED = "(not counted)"
 
 
 @dataclass(frozen=True)
@@ -69,13 +71,17 @@ class ExampleFacts:
 
 @dataclass(frozen=True)
 class Facts:
-    """All facts of a dataset."""
+    """All facts of a dataset.
+
+    Of masks, `classes` are the images with a class, and `pixels` are its pixels.
+    """
 
     name: str
     fingerprint: str
     splits: Mapping[str, int]
     target: str
     classes: Mapping[str, Mapping[str, int]]
+    pixels: Mapping[str, Mapping[str, int]]
     values: tuple[ValueFacts, ...]
     features: FeatureFacts
     columns: tuple[ColumnFacts, ...]
@@ -104,6 +110,7 @@ def describe_dataset(inspected: Inspected, *, samples: int = 3) -> Facts:
         {name: len(split) for name, split in dataset.splits.items()},
         target.kind if target is not None else "none",
         _classes(dataset),
+        _pixels(dataset),
         tuple(_values(dataset)),
         _features(dataset),
         column_facts(inspected),
@@ -118,6 +125,11 @@ def shown_target(dataset: Dataset, split: Split, index: int) -> str:
     target = dataset.target
     if target is None or split.target is None:
         return ""
+    if target.kind == "mask":
+        (counts,) = pixel_counts(split.target[index : index + 1], target.size)[:, :-1]
+        shares = counts / max(1, counts.sum())
+        order = [place for place in np.argsort(-counts, kind="stable").tolist() if counts[place]]
+        return ", ".join(f"{class_names(target)[place]} {shares[place]:.0%}" for place in order[:_SHOWN_NUMBERS])
     truth = np.atleast_1d(split.target[index])
     if target.kind == "classes":
         return class_names(target)[int(truth[0])]
@@ -140,6 +152,19 @@ def _classes(dataset: Dataset) -> dict[str, dict[str, int]]:
         name: {split: int(found[index]) for split, found in counts.items()}
         for index, name in enumerate(class_names(dataset.target) if counts else ())
     }
+
+
+def _pixels(dataset: Dataset) -> dict[str, dict[str, int]]:
+    target = dataset.target
+    if target is None or target.kind != "mask":
+        return {}
+    counts = {
+        name: pixel_counts(split.target, target.size).sum(axis=0)
+        for name, split in dataset.splits.items()
+        if split.target is not None
+    }
+    names = (*class_names(target), _NOT_COUNTED)[: None if any(found[-1] for found in counts.values()) else -1]
+    return {name: {split: int(found[place]) for split, found in counts.items()} for place, name in enumerate(names)}
 
 
 def _values(dataset: Dataset) -> list[ValueFacts]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from dlrun.data.columns import (
     survey_columns,
 )
 from dlrun.data.dataset import Dataset, Source
-from dlrun.data.mapped import drop_pages
+from dlrun.data.images.lenient import LenientImages, MaskFiles
+from dlrun.data.images.source import Images
 from dlrun.data.media.source import MediaSource
 from dlrun.data.media_files.listing import shown
 from dlrun.data.series.order import Times, describe_order, detect_time, read_times
@@ -30,7 +31,6 @@ from dlrun.data.table.source import Table
 from dlrun.data.target_transform import transform_target
 
 Array = npt.NDArray[Any]
-_BLOCK_BYTES = 1 << 24
 _SAMPLE_VALUES = 20_000_000
 MOST_SAMPLED = 20_000
 """Maximum number of examples in a sample, used if all would take long."""
@@ -97,6 +97,7 @@ class Inspected:
         columns: Facts about the columns of a table or series.
         files: Facts about files that are examples.
         series: Times of a series, if they are known.
+        masks: What is wrong with the masks of images, if they have any.
     """
 
     source: Source
@@ -104,6 +105,7 @@ class Inspected:
     columns: FileColumns | None = None
     files: MediaFiles | None = None
     series: SeriesRows | None = None
+    masks: MaskFiles | None = None
 
 
 def distinct_splits(inspected: Inspected) -> Mapping[str, Split]:
@@ -119,6 +121,11 @@ def inspect_source(source: Source) -> Inspected:
     Raises:
         DataError: The dataset cannot be loaded.
     """
+    if isinstance(source, Images) and source.has_masks:
+        lenient = LenientImages.of(source)
+        dataset = lenient.load()
+        masks = lenient.mask_files(dataset)
+        return Inspected(source, dataset, files=_media_files(lenient, dataset, masks.left_out), masks=masks)
     if isinstance(source, MediaSource):
         # A corrupt file must not end the check here: `check_corrupt` reports it, with all others.
         dataset = transform_target(source.model_copy(update={"corrupt": "skip"}).load(), source.target_transform)
@@ -148,7 +155,7 @@ def _file_columns(source: Table | Series, table: TableFiles) -> FileColumns:
     return FileColumns(surveys, plan.ignored, count_lengths(table, texts, source.missing_texts))
 
 
-def _media_files(source: MediaSource, dataset: Dataset) -> MediaFiles:
+def _media_files(source: MediaSource, dataset: Dataset, left_out: Collection[str] = ()) -> MediaFiles:
     rows = []
     corrupt: dict[str, str] = {}
     # Counted, because several splits may contain a file of the same name.
@@ -156,22 +163,15 @@ def _media_files(source: MediaSource, dataset: Dataset) -> MediaFiles:
     for files in source.lists().values():
         scanned = source.kind.scan(files.paths())
         for place, name in enumerate(map(shown, files.names)):
+            full = str(Path(files.folder.name) / name)
             if place in scanned.unreadable:
-                corrupt[str(Path(files.folder.name) / name)] = scanned.unreadable[place]
+                corrupt[full] = scanned.unreadable[place]
             elif read[name]:
                 read[name] -= 1
-            else:  # its header is valid, but its content is not
-                corrupt[str(Path(files.folder.name) / name)] = "it cannot be decoded"
+            elif full not in left_out:  # its header is valid, but its content is not
+                corrupt[full] = "it cannot be decoded"
         rows.append(scanned.readable())
     return MediaFiles(np.concatenate(rows), corrupt)
-
-
-def blocks(array: Array) -> Iterator[Array]:
-    """Yield all examples in blocks, and release the memory of mapped files."""
-    rows = max(1, _BLOCK_BYTES // max(1, array[:1].nbytes))
-    for start in range(0, len(array), rows):
-        yield np.ascontiguousarray(array[start : start + rows])
-        drop_pages((array,))
 
 
 def sampled_places(array: Array, *, most: int = MOST_SAMPLED) -> npt.NDArray[np.int64]:

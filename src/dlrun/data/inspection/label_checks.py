@@ -11,6 +11,7 @@ import numpy.typing as npt
 from dlrun.data.dataset import Dataset
 from dlrun.data.inspection.finding import Finding, named, percent
 from dlrun.data.inspection.inspected import Inspected, distinct_splits
+from dlrun.data.masks.counting import pixel_counts
 from dlrun.data.splits import Split
 from dlrun.signature import Target
 
@@ -29,11 +30,13 @@ Counts = Mapping[str, npt.NDArray[np.int64]]
 def class_counts(dataset: Dataset, splits: Mapping[str, Split] | None = None) -> dict[str, npt.NDArray[np.int64]]:
     """Return the number of examples of each class or label in each split; empty if the target has no classes.
 
+    For masks, these are the images with a pixel of the class.
+
     Shape:
         Each split: `(target.size,)`; several class columns follow one another.
     """
     target, splits = dataset.target, dataset.splits if splits is None else splits
-    if target is None or target.kind not in ("classes", "class_columns", "labels"):
+    if target is None or target.kind not in ("classes", "class_columns", "labels", "mask"):
         return {}
     return {name: _counted(split, target) for name, split in splits.items() if split.target is not None}
 
@@ -82,7 +85,7 @@ def check_missing_classes(inspected: Inspected) -> Iterator[Finding]:
 def check_imbalance(inspected: Inspected) -> Iterator[Finding]:
     """Compare the most frequent class with the rarest."""
     counts, target = class_counts(inspected.dataset), inspected.dataset.target
-    if not counts or target is None or target.kind == "labels":
+    if not counts or target is None or target.kind in ("labels", "mask"):
         return
     names = class_names(target)
     for part in target.parts:
@@ -127,6 +130,8 @@ def check_target_scale(inspected: Inspected) -> Iterator[Finding]:
 
 def _counted(split: Split, target: Target) -> npt.NDArray[np.int64]:
     values: Any = split.target
+    if target.kind == "mask":
+        return np.asarray((pixel_counts(values, target.size)[:, :-1] > 0).sum(axis=0), np.int64)
     if target.kind == "labels":
         return np.asarray(values.sum(axis=0), np.int64)
     columns = values.reshape(len(values), -1).astype(np.int64)

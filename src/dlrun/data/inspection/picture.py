@@ -1,8 +1,9 @@
-"""Draw sample images of a dataset, or waveforms and spectrograms of recordings, with their classes in a grid."""
+"""Draw sample images of a dataset, with masks or classes, or waveforms and spectrograms of recordings, in a grid."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,18 @@ from dlrun.data.audio.preprocess import AudioPreprocess
 from dlrun.data.audio_files.form import FULL_SCALE
 from dlrun.data.dataset import Dataset
 from dlrun.data.inspection.facts import shown_target
-from dlrun.data.inspection.inspected import sampled_places
+from dlrun.data.inspection.inspected import sampled, sampled_places
+from dlrun.data.masks.colours import Colour, class_colours, is_background, lay_over
+from dlrun.data.masks.counting import pixel_counts
 from dlrun.errors import RunError, UsageError
+from dlrun.signature import Target
 
 ENDINGS = (".png", ".pdf", ".svg")
 
 _COLUMNS = 6
 _INCHES = 1.6
 _LONGEST_TITLE = 22
+_MOST_IN_LEGEND = 24
 
 
 def draw_images(dataset: Dataset, path: Path, *, samples: int) -> int:
@@ -50,6 +55,8 @@ def draw_images(dataset: Dataset, path: Path, *, samples: int) -> int:
     places = sampled_places(train.features, most=samples)[:samples].tolist()
     columns = min(_COLUMNS, len(places))
     rows = math.ceil(len(places) / columns)
+    target = dataset.target
+    colours = {} if target is None or target.kind != "mask" else _choose_colours(train.target, target)
     figure = Figure(figsize=(_INCHES * columns, (_INCHES + 0.3) * rows), layout="constrained")
     FigureCanvasAgg(figure)
     for number in range(rows * columns):
@@ -63,12 +70,35 @@ def draw_images(dataset: Dataset, path: Path, *, samples: int) -> int:
             if isinstance(dataset.preprocess, AudioPreprocess):
                 _draw_recording(axes, stored, dataset.preprocess)
             else:
-                axes.imshow(_as_bytes(stored, dataset), interpolation="nearest")
+                pixels = _as_bytes(stored, dataset)
+                if target is not None and target.kind == "mask" and train.target is not None:
+                    pixels = lay_over(pixels, np.asarray(train.target[places[number]]), colours, size=target.size)
+                axes.imshow(pixels, interpolation="nearest")
+    if colours and target is not None:
+        _draw_legend(figure, colours, target)
     try:
         figure.savefig(path, dpi=100)
     except OSError as error:
         raise RunError(f"cannot write {path}: {error.strerror or error}") from error
     return len(places)
+
+
+def _choose_colours(masks: npt.NDArray[Any] | None, target: Target) -> Mapping[int, Colour]:
+    """Return the color of each class that occurs in a sample of masks; a background has none."""
+    if masks is None:
+        return {}
+    pixels = pixel_counts(sampled(masks), target.size)[:, :-1].sum(axis=0)
+    is_clear = is_background(target.output_names[0], float(pixels[0] / max(1, pixels.sum())))
+    return class_colours([index for index in np.flatnonzero(pixels).tolist() if index or not is_clear])
+
+
+def _draw_legend(figure: Any, colours: Mapping[int, Colour], target: Target) -> None:
+    from matplotlib.patches import Patch
+
+    names = [name[:_LONGEST_TITLE].replace("$", r"\$") for name in target.output_names]
+    shown = [*colours.items()][:_MOST_IN_LEGEND]
+    entries = [Patch(color="#{:02x}{:02x}{:02x}".format(*colour), label=names[index]) for index, colour in shown]
+    figure.legend(handles=entries, loc="outside lower center", ncols=_COLUMNS, fontsize=8, frameon=False)
 
 
 def _draw_recording(axes: Any, stored: npt.NDArray[Any], preprocess: AudioPreprocess) -> None:

@@ -12,7 +12,8 @@ from dlrun.data.columns.dates import PARTS
 from dlrun.data.dataset import Dataset
 from dlrun.data.inspection.column_values import ColumnValues, column_values
 from dlrun.data.inspection.finding import Finding, named
-from dlrun.data.inspection.inspected import Inspected, blocks, distinct_splits, sampled
+from dlrun.data.inspection.inspected import Inspected, distinct_splits, sampled
+from dlrun.data.mapped import blocks
 from dlrun.data.series.source import Series
 
 UNSCALED = 10.0

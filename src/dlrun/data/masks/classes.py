@@ -138,16 +138,16 @@ def find_classes(masks: MediaList, ignored: Sequence[int], *, digest: str, skip:
             classes.
     """
     cache, key = Cache("mask-values"), sha256(f"1 {digest}".encode()).hexdigest()[:32]
-    known = cache.get_value(key)
+    known, most = cache.get_value(key), ""
     if not isinstance(known, list):
-        known, is_whole = _values_in(masks, skip=skip)
+        known, is_whole, most = _values_in(masks, skip=skip)
         if is_whole and len(known) <= MOST_CLASSES + len(ignored):
             cache.put_value(key, known, what=f"values of {len(masks):,} masks in {masks.folder}")
     values = [value for value in known if value not in ignored]
     shown = _listed([shown_value(value) for value in values])
     if len(values) > MOST_CLASSES:
         raise DataError(
-            f"the masks in {masks.folder} have {len(values):,} different values: {shown}",
+            f"the masks in {masks.folder} have {len(values):,} different values: {shown}; {most}",
             expected=f"one value for each class, at most {MOST_CLASSES}",
             hint="masks must be saved without blurred edges and without JPEG compression; or set mask_values",
         )
@@ -169,8 +169,8 @@ def read_some_values(masks: MediaList, *, most: int) -> set[int]:
     return found
 
 
-def _values_in(masks: MediaList, *, skip: bool) -> tuple[list[int], bool]:
-    """Return every value that occurs in some masks, in ascending order, and whether all of them can be read.
+def _values_in(masks: MediaList, *, skip: bool) -> tuple[list[int], bool, str]:
+    """Return every value that occurs in some masks, whether all can be read, and which has the most values.
 
     Raises:
         DataError: A mask cannot be read and `skip` is False, or none can be read.
@@ -192,7 +192,9 @@ def _values_in(masks: MediaList, *, skip: bool) -> tuple[list[int], bool]:
     every: set[int] = set()
     for values in found:
         every |= values if isinstance(values, set) else set()
-    return sorted(every), not failed
+    counts = [len(values) if isinstance(values, set) else 0 for values in found]
+    most = int(np.argmax(counts))
+    return sorted(every), not failed, f"{counts[most]:,} of them are in {masks.place(most)}"
 
 
 def _listed(values: Sequence[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import colorsys
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dlrun.data.masks.colours import COLOURS, Colour, class_colours, find_edges, is_background
 from dlrun.report.markup import Markup, fold, image, join, tag
 from dlrun.runs.predictions import StoredPredictions
 from dlrun.scoring.masks import counts_of, intersection_over_union, mean_iou
@@ -18,24 +18,12 @@ from dlrun.signature import IGNORED_CLASS, Target
 
 Array = npt.NDArray[Any]
 Float = npt.NDArray[np.float32]
-Colour = tuple[int, int, int]
-
-_COLOURS: tuple[Colour, ...] = (
-    (230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167),
-    (140, 70, 190), (150, 210, 70), (130, 80, 40), (255, 175, 165), (0, 100, 100),
-)  # fmt: skip
-"""Colors of classes. Color-blind readers, too, tell the first seven apart.
-
-Reference:
-    Okabe and Ito, 2008, "Color Universal Design", for the first seven: without black, which shadows have.
-"""
 _WRONG: Colour = (200, 0, 60)
 _STRIPES: tuple[Colour, Colour] = ((70, 70, 70), (215, 215, 215))
 _STRIPE = 4
 _FILL, _FILL_OF_WRONG = 0.5, 0.9
 _UNDER_WRONG = 0.5
 """Contrast that is left to the image below the wrong pixels."""
-_CLEAR_NAMES = ("background", "0")
 _LONGEST, _SHORTEST = 320, 240
 """Longest side of an embedded picture; pictures with half of the second or less are enlarged."""
 _LARGEST_PNG_BYTES = 48 << 10
@@ -63,26 +51,16 @@ def choose_colours(predictions: StoredPredictions, target: Target) -> Mapping[in
     Of more classes than there are colors that are easily told apart, only those that are shown have a color.
     """
     classes = [index for index in range(target.size) if index != 0 or not _is_background(predictions, target)]
-    if len(classes) > len(_COLOURS):
+    if len(classes) > len(COLOURS):
         shown = np.union1d(predictions.masks, predictions.predicted_masks).tolist()
         classes = [index for index in classes if index in shown]
-    more = (_further_colour(number) for number in range(len(classes) - len(_COLOURS)))
-    return dict(zip(classes, (*_COLOURS, *more), strict=False))
+    return class_colours(classes)
 
 
 def _is_background(predictions: StoredPredictions, target: Target) -> bool:
     """Return whether the first class is what the others are on: by its name, or as more than half of all pixels."""
-    if target.output_names[0].casefold() in _CLEAR_NAMES:
-        return True
     support = predictions.outputs.sum(axis=0, dtype=np.float64).reshape(target.size, -1).sum(axis=1)
-    return bool(support[0] > support[1:].sum())
-
-
-def _further_colour(number: int) -> Colour:
-    # Steps of the golden ratio keep any number of hues apart.
-    hue, lightness = (0.9 + 0.618034 * number) % 1, (0.4, 0.75, 0.55)[number % 3]
-    red, green, blue = colorsys.hls_to_rgb(hue, lightness, 0.7)
-    return round(255 * red), round(255 * green), round(255 * blue)
+    return is_background(target.output_names[0], float(support[0] / max(1.0, support.sum())))
 
 
 def _row(index: int, predictions: StoredPredictions, target: Target, colours: Mapping[int, Colour]) -> Markup:
@@ -209,7 +187,7 @@ class MaskPicture:
     def _overlaid(self, classes: Array, colour: Float, covered: Float) -> Float:
         """Return the image in gray below translucent colors, with an opaque outline inside each region."""
         filled = _mixed(self._gray(), colour, _FILL * covered)
-        edge = _edges(classes)
+        edge = find_edges(classes)
         for index, own in self.colours.items():
             filled[edge & (classes == index)] = own
         return filled
@@ -254,17 +232,6 @@ def _covered(classes: Array, factor: int, colours: Mapping[int, Colour]) -> tupl
 def _mixed(below: Float, above: Float, opacity: Float) -> Float:
     """Return a picture with a translucent one laid over it."""
     return np.asarray(below + opacity[..., None] * (above - below), np.float32)
-
-
-def _edges(classes: Array) -> npt.NDArray[np.bool_]:
-    """Return the pixels with a neighbor of another class."""
-    edge = np.zeros(classes.shape, np.bool_)
-    rows, columns = classes[1:] != classes[:-1], classes[:, 1:] != classes[:, :-1]
-    edge[1:] |= rows
-    edge[:-1] |= rows
-    edge[:, 1:] |= columns
-    edge[:, :-1] |= columns
-    return edge
 
 
 def _striped(height: int, width: int) -> Float:

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from dlrun.data.audio.source import Audio
 from dlrun.data.audio_files.form import FULL_SCALE
 from dlrun.data.inspection.finding import Finding, Status, named, percent
-from dlrun.data.inspection.inspected import Inspected, blocks, distinct_splits
+from dlrun.data.inspection.inspected import Inspected, distinct_splits
+from dlrun.data.mapped import blocks
 
 CUT, PADDED = 0.05, 0.5
 """Fraction of the recordings that may be cut, and of all examples that may be padding."""

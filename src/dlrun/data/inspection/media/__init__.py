@@ -1,0 +1,1 @@
+"""Checks of files that are examples: images, masks and recordings."""
