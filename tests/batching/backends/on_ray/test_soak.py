@@ -29,11 +29,11 @@ search:
   halving: {min_epochs: 10, factor: 3}
 """
 SICK = """
-import datetime, errno, json, os, tempfile, time
-path = os.environ["SICK_NODE"]
+import builtins, datetime, errno, io, json, os, tempfile, time
+path, open_really, open_low = os.environ["SICK_NODE"], io.open, os.open
 def sick(key):
     try:
-        return json.load(open(path)).get(key)
+        return json.load(open_really(path, opener=open_low)).get(key)
     except (OSError, ValueError):
         return None
 clock, real = time.time, datetime.datetime
@@ -50,6 +50,29 @@ def full(*arguments, **options):
         raise OSError(errno.ENOSPC, "No space left on device")
     return opened(*arguments, **options)
 tempfile.TemporaryFile = full
+def without_project(open_file):
+    def look(file, *arguments, **options):
+        hidden = sick("hidden")
+        if hidden and isinstance(file, (str, bytes, os.PathLike)):
+            if os.path.abspath(os.fsdecode(file)) in hidden:
+                raise FileNotFoundError(errno.ENOENT, "No such file or directory", file)
+        return open_file(file, *arguments, **options)
+    return look
+builtins.open = io.open = without_project(io.open)
+os.open = without_project(os.open)
+"""
+PLUGIN = """
+import keras
+from dlrun.models import Model, head, models
+
+
+@models.register("travelled")
+class Travelled(Model):
+    '''A linear model from a file of the project.'''
+
+    def build(self, features, target):
+        inputs = keras.Input(features.shape, name="features")
+        return keras.Model(inputs, head(keras.layers.Flatten(name="flat")(inputs), target), name="travelled")
 """
 
 
@@ -235,3 +258,32 @@ def test_a_node_without_space_is_named_or_avoided(cluster: RayCluster, project: 
     done = driver.wait()
     assert done.code == 0, done.err
     assert [record["status"] for record in records(project / "runs")] == ["completed"] * 6
+
+
+def test_config_and_plugin_travel_to_a_node_that_does_not_see_the_project(
+    cluster: RayCluster, project: Path, forked: Any
+) -> None:
+    (project / "own.py").write_text(PLUGIN)
+    text = "plugins: [own.py]" + CONFIG.replace("{type: mlp, units: [64], dropout: 0.2}", "travelled")
+    (project / "own.yaml").write_text(text.replace("epochs: 300", "epochs: 20"))
+    hidden = [str(project / name) for name in ("own.py", "own.yaml")]
+    state = sick_node(cluster, project, hidden=hidden)
+    command = ("batch", "own.yaml", "--seeds", "6", "--on", "ray", "--json")
+    done = forked.run(*command, folder=project, **cluster.environment)
+    assert done.code == 0, done.err
+    found = records(project / "runs")
+    assert [record["status"] for record in found] == ["completed"] * 6
+    alone = forked.run("batch", "own.yaml", "--seeds", "6", "--runs-dir", "alone", "--json", folder=project)
+    assert alone.code == 0, alone.err
+    assert {record["weights_sha256"] for record in found} == {
+        record["weights_sha256"] for record in records(project / "alone")
+    }
+    # From another folder nothing can be brought along: the node is named before a run begins.
+    refused = forked.run(
+        "batch", str(project / "own.yaml"), "--seeds", "2", "--on", "ray", "--runs-dir", str(project / "other"),
+        folder=project / "site", **cluster.environment,
+    )  # fmt: skip
+    assert refused.code == 1
+    assert "is not on" in refused.err
+    assert "start the command in the folder of the project" in refused.err
+    assert state.exists()

@@ -100,7 +100,7 @@ def test_a_run_that_needs_longer_than_its_time_limit_goes_on_in_the_next_job(
     start: Callable[..., Any], node: SlurmNode, tmp_path: Path
 ) -> None:
     assert node.conf.exists()
-    (tmp_path / "small.yaml").write_text(CONFIG.replace("epochs: 100", "epochs: 3000"))
+    (tmp_path / "small.yaml").write_text(CONFIG.replace("epochs: 100", "epochs: 12000"))
     done = start("batch", "small.yaml", "--on", "slurm", "--slurm", "time=3", "--json", folder=tmp_path)
     assert done.process.wait(_PATIENCE_SECONDS) == 0, done.err
     (record,) = (json.loads(path.read_text()) for path in tmp_path.glob("runs/*/run.json"))
