@@ -256,3 +256,16 @@ def test_a_residual_level_adds_its_input_to_its_convolutions() -> None:
     image = drawn(Features("image", (8, 8, 3)))
     branch, added = keras.Model(model.input, [layer.output for layer in layers])(image)
     np.testing.assert_allclose(added, branch + image, rtol=1e-6)
+
+
+def test_stochastic_depth_skips_levels_in_training_only_and_needs_residual_ones() -> None:
+    (problem,) = UNet(stochastic_depth=0.5).problems()
+    assert (problem.path, problem.expected) == (("stochastic_depth",), "residual: true")
+    model = built(residual=True, stochastic_depth=0.5, batch_normalization=False)
+    rates = {layer.name: layer.rate for layer in model.layers if layer.name.endswith("_stochastic_depth")}
+    assert [round(rate, 6) for rate in rates.values()] == [0.1, 0.2, 0.3, 0.4, 0.5]
+    assert list(rates)[-1] == "decoder_1_stochastic_depth"
+    rows = drawn(SMALL, 32)
+    still, again, random = model(rows, training=False), model(rows, training=False), model(rows, training=True)
+    np.testing.assert_array_equal(still, again)
+    assert np.abs(np.asarray(still) - np.asarray(random)).max() > 1e-3

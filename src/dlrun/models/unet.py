@@ -13,6 +13,7 @@ from dlrun.models.head import pixel_head
 from dlrun.models.layers import QUICK_STATISTICS, Fraction, Hidden, Initializer, Positive, features_input
 from dlrun.models.model import Model, models
 from dlrun.models.parts.sliding_window import Size, axis_problem, per_axis, written
+from dlrun.models.parts.stochastic_depth import StochasticDepthKey, skip_at_random
 from dlrun.models.parts.transposed import crop_to_size
 from dlrun.signature import Features, Target
 
@@ -25,7 +26,7 @@ _RANK = 2
 
 
 @models.register("unet")
-class UNet(Hidden, Model):
+class UNet(StochasticDepthKey, Hidden, Model):
     """A U-Net for masks: it shrinks the image level by level, enlarges it again, and joins both ways at each level.
 
     Going down, each level has convolutions and a max pooling that halves height and width. Going up, each level doubles
@@ -91,13 +92,13 @@ class UNet(Hidden, Model):
         for level, filters in enumerate(self.filters, start=1):
             if skips:
                 tensor = keras.layers.MaxPooling2D(2, padding="same", name=f"encoder_{level}_pool")(tensor)
-            tensor = self._level(tensor, filters, name=f"encoder_{level}")
+            tensor = self._level(tensor, filters, place=level, name=f"encoder_{level}")
             skips.append(tensor)
         for level in range(len(self.filters) - 1, 0, -1):
             name, filters, skip = f"decoder_{level}", self.filters[level - 1], skips[level - 1]
             tensor = self._enlarge(tensor, filters, size=skip.shape[1:-1], name=name)
             tensor = keras.layers.Concatenate(name=f"{name}_concatenate")([skip, tensor])
-            tensor = self._level(tensor, filters, name=name)
+            tensor = self._level(tensor, filters, place=2 * len(self.filters) - level, name=name)
         return keras.Model(inputs, pixel_head(tensor, target), name=self.type_name)
 
     def gains_from_shares(self) -> bool:
@@ -110,6 +111,9 @@ class UNet(Hidden, Model):
         if len(self.filters) < _LEAST_LEVELS:
             what = f"a U-Net needs at least {_LEAST_LEVELS} levels, but filters has {len(self.filters)}"
             yield FieldProblem(("filters",), what, "the number of filters of each level", "filters: [32, 64, 128]")
+        if self.stochastic_depth and not self.residual:
+            what = "stochastic_depth skips residual levels, and no level is one"
+            yield FieldProblem(("stochastic_depth",), what, "residual: true", "residual: true")
 
     def misfits(self, features: Features) -> Iterator[FieldProblem]:
         """Yield a kernel size for other axes, and the first level that the image is too small for."""
@@ -128,8 +132,14 @@ class UNet(Hidden, Model):
         expected, hint = f"at most {most} levels for an image of {written(size)}", f"filters: {[*self.filters[:most]]}"
         yield FieldProblem(("filters", most), what, expected, hint)
 
-    def _level(self, tensor: Any, filters: int, *, name: str) -> Any:
+    def _level(self, tensor: Any, filters: int, *, place: int, name: str) -> Any:
         """Apply the convolutions of a level.
+
+        Args:
+            tensor: Output of the level before it.
+            filters: Number of output channels.
+            place: Number of the level on the way down and up, from 1.
+            name: Name of the level.
 
         Shape:
             Input: `(batch, height, width, channels)`. Output: `(batch, height, width, filters)`.
@@ -143,6 +153,7 @@ class UNet(Hidden, Model):
             return branch
         if tensor.shape[-1] != filters:
             tensor = keras.layers.Conv2D(filters, 1, name=f"{name}_shortcut", **self.kernel_options())(tensor)
+        branch = skip_at_random(branch, self.skip_rate(place, 2 * len(self.filters) - 1), name=name)
         return keras.layers.Add(name=f"{name}_add")([tensor, branch])
 
     def _convolve(self, tensor: Any, filters: int, *, name: str) -> Any:

@@ -290,14 +290,12 @@ def _augmentation_fits(draft: Draft, description: Description) -> Iterator[Field
     if draft.model_type is None or draft.loss is None or not augmentation.mixes:
         return
     target = target_of(draft.model_type, features, description.target)
-    if target and target.kind == "mask":
-        for key in (key for key in ("mixup", "cutmix") if getattr(augmentation, key)):
-            yield FieldProblem((*path, key), f"{key} mixes targets, which masks do not allow", f"{key}: 0")
-        return
-    if target and target.kind == "classes" and draft.loss.takes.classes == "index":
+    if target and target.kind in ("classes", "mask") and draft.loss.takes.classes == "index":
         found = ((name, losses.find(name)) for name in losses_for(target))
         mixing = ", ".join(name for name, loss in found if loss is not None and loss.takes.classes != "index")
-        for key in (key for key in ("mixup", "cutmix") if getattr(augmentation, key)):
+        # A mask is cut like its image, and each pixel keeps a single class.
+        keys = ("mixup", "cutmix") if target.kind == "classes" else ("mixup",)
+        for key in (key for key in keys if getattr(augmentation, key)):
             what = f"{key} mixes targets, but {draft.loss.type_name} needs the index of a single class"
             yield FieldProblem((*path, key), what, f"one of the losses {mixing}, or {key}: 0")
 

@@ -186,7 +186,12 @@ class Feed:
         if augment is not None and mixes:
             numbers = self._gathered(rows, -1, taken)
             mixed = augment.mixed_images(features, numbers, epoch)
-            target = mixed if target is features else augment.mixed(target, numbers, epoch)
+            if target is features:
+                target = mixed
+            elif self._target_spec.kind == "mask":
+                target = augment.mixed_masks(target, numbers, epoch)
+            else:
+                target = augment.mixed(target, numbers, epoch)
             features = mixed
             weights, of_metrics = (
                 None if each is None else augment.mixed(each, numbers, epoch) for each in (weights, of_metrics)

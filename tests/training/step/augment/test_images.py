@@ -330,8 +330,19 @@ def test_a_mask_keeps_its_classes_and_is_not_recolored_or_erased() -> None:
 
 
 @pytest.mark.parametrize("resident", [True, False])
-@pytest.mark.parametrize("encoding", ["one_hot", "index"])
-def test_in_a_batch_an_image_and_its_mask_move_together(encoding: Any, *, resident: bool) -> None:
+@pytest.mark.parametrize(
+    ("encoding", "mixing"),
+    [
+        ("one_hot", {}),
+        ("index", {}),
+        ("index", {"cutmix": 1.0}),
+        ("one_hot", {"mixup": 0.4}),
+        ("one_hot", {"mixup": 0.4, "cutmix": 1.0}),
+    ],
+)
+def test_in_a_batch_an_image_and_its_mask_move_and_mix_together(
+    encoding: Any, mixing: dict[str, float], *, resident: bool
+) -> None:
     from dlrun.training.step.feed import Feed
 
     masks = np.kron(np.random.default_rng(0).integers(0, 2, (8, 4, 4), np.uint8), np.ones((1, 4, 4), np.uint8))
@@ -340,10 +351,11 @@ def test_in_a_batch_an_image_and_its_mask_move_together(encoding: Any, *, reside
         target=Target("mask", 2).with_encoding(encoding),
         preprocess=ArrayPreprocess((16, 16, 1), scale=1 / 255).build(),
         resident=resident,
-        augment=augment((16, 16, 1), flip="both"),
+        augment=augment((16, 16, 1), flip="both", **mixing),
     )
     ((features, truth),) = batches(fed, [3, 1, 0, 7], 4)
     found = truth[..., 1] if encoding == "one_hot" else truth
     assert found.shape == (4, 16, 16)
-    np.testing.assert_array_equal(features[..., 0], found)
+    np.testing.assert_allclose(features[..., 0], found, atol=1e-6)
     assert (found != masks[[3, 1, 0, 7]]).any()
+    assert ((found > 0) & (found < 1)).any() == ("mixup" in mixing)

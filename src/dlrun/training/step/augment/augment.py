@@ -122,6 +122,17 @@ class Augment(abc.ABC):
             return cut
         return tf.where(each_image(_is_cut(draws)), cut, _joined(images, each_image(part)))
 
+    def mixed_masks(self, masks: Any, numbers: Any, epoch: Any) -> Any:
+        """Return each encoded mask but the first, mixed with the one before it pixel by pixel, as the images are.
+
+        Shape:
+            masks: `(1 + batch, height, width)` of classes, without mixup, or `(1 + batch, height, width, classes)`.
+            numbers: `(1 + batch,)` int32. Returns: `(batch, ...)`.
+        """
+        if masks.shape.rank > 3:
+            return self.mixed_images(masks, numbers, epoch)
+        return self.mixed_images(masks[..., None], numbers, epoch)[..., 0]
+
     def _blended(self, draws: dict[str, Any]) -> Any:
         """Return the part of the previous example in a mixture of all pixels; None without mixup."""
         return drawn_from(self._parts, draws["mix"]) if len(self._parts) else None
