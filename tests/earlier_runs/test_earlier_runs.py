@@ -181,7 +181,8 @@ def test_an_interrupted_earlier_run_is_resumed_to_the_end_that_it_would_have_had
     run: Callable[..., str], folders: dict[str, Path]
 ) -> None:
     folder = folders["0.1.0-29f93a4"]
-    run(folder, "resume", "halted")
+    # It was trained on an AMD EPYC; on other processors it goes on, and its last bits may differ.
+    run(folder, "resume", "halted", "--allow-changes")
     record = json.loads((run_of(folder, "halted") / "run.json").read_text())
     assert (record["status"], record["resumed"]) == ("completed", 1)
     for split, scores in json.loads((folder / "expected" / "resumed.json").read_text()).items():

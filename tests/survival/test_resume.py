@@ -244,9 +244,9 @@ def test_a_run_that_was_killed_while_its_folder_was_made_resumes_or_says_what_is
     for operation in range(1, 40, 6):
         shutil.rmtree(workshop.folder / "runs", ignore_errors=True)
         workshop("train", "small.yaml", kill_at=operation, code=-9)
-        has_spec = any(workshop.folder.glob("runs/*/spec.yaml"))
-        ended = workshop("resume", "last", code=0 if has_spec else 2)
-        assert "completed" in workshop("runs", "ls").out if has_spec else "error: " in ended.err, operation
+        is_run = any(workshop.folder.glob("runs/*/run.json"))
+        ended = workshop("resume", "last", code=0 if is_run else 2)
+        assert "completed" in workshop("runs", "ls").out if is_run else "error: " in ended.err, operation
 
 
 def test_a_run_whose_checkpoints_were_removed_says_so_and_does_not_begin_again(

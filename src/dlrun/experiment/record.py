@@ -116,25 +116,26 @@ def _name_in_id(spec: Spec) -> str:
 
 def _fill(folder: RunFolder, file: SpecFile) -> None:
     """Write the first files of a run; run.json last, so that a process that is killed here leaves no run."""
+    # First what takes time, so that the folder is incomplete for a few milliseconds only.
+    code, packages = file.path.resolve().parent, provenance.packages_text()
+    git = git_state(code) if file.trust.repository else None
+    diff = git_diff(code) if git and git["dirty"] else None
+    known = {
+        "command": tuple(map(encodable, sys.argv)),
+        "identity": identify(file).model_dump(),
+        "git": git,
+        "versions": provenance.versions(),
+        "machine": provenance.machine(),
+        "model": {"type": file.spec.model.type_name},
+        "directions": directions_of(file.spec.metrics),
+    }
+    folder.write_text(folder.packages_txt, packages)
+    if diff is not None:
+        folder.write_text(folder.git_diff, diff)
     config = keep_config(folder, file)
     spec_sha256, note = _write_spec(folder, _portable(file.spec, folder))
-    folder.write_text(folder.packages_txt, provenance.packages_text())
-    code = file.path.resolve().parent
-    git = git_state(code) if file.trust.repository else None
-    if git and git["dirty"]:
-        folder.write_text(folder.git_diff, git_diff(code))
     folder.begin_record(
-        file.spec.name,
-        spec_sha256=spec_sha256,
-        signature_note=note or None,
-        command=tuple(map(encodable, sys.argv)),
-        config=config.model_dump(),
-        identity=identify(file).model_dump(),
-        git=git,
-        versions=provenance.versions(),
-        machine=provenance.machine(),
-        model={"type": file.spec.model.type_name},
-        directions=directions_of(file.spec.metrics),
+        file.spec.name, spec_sha256=spec_sha256, signature_note=note or None, config=config.model_dump(), **known
     )
 
 
