@@ -341,7 +341,7 @@ def test_a_mask_keeps_its_classes_and_is_not_recolored_or_erased() -> None:
     ],
 )
 def test_in_a_batch_an_image_and_its_mask_move_and_mix_together(
-    encoding: Any, mixing: dict[str, float], *, resident: bool
+    encoding: Any, mixing: dict[str, Any], *, resident: bool
 ) -> None:
     from dlrun.training.step.feed import Feed
 
