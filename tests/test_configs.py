@@ -27,8 +27,9 @@ def dense(inputs: int, units: int) -> int:
 WITH_REPORT = {"digits_cnn", "digits_autoencoder", "diabetes_realmlp", "reviews_bow", "pm25_lstm"}
 """Configs whose report is drawn and whose `jit` is chosen, one of each kind of data: both cost as much as training."""
 
-SLOW = {"cifar_pretrained", "cifar_resnet", "pm25_tcn"}
-"""Configs of deep networks, whose first steps take long; smaller ones of their kinds are trained in other tests."""
+SLOW = {"cifar_pretrained", "cifar_resnet", "pm25_tcn", "mnist_cnn_small", "mnist_cnn_wide", "mnist_autoencoder_tied"}
+"""Configs of deep networks, whose first steps take long; smaller ones of their kinds are trained in other tests. And
+those that differ from another config only by numbers."""
 
 # 28 -> conv 26 -> pool 13 -> conv 11 -> pool 5 -> conv 3
 PARAMETERS = {
@@ -132,6 +133,8 @@ def test_a_config_trains(
         path.stem.startswith("mnist") and "validation: 0.1" in path.read_text()
     ):  # 6,000 images take longer than 20 steps
         overrides = (*overrides, "dataset.validation=100")
+    if path.stem == "digits_unet":
+        overrides = (*overrides, "dataset.examples=200")
     result = experiment.train(path, overrides=overrides, runs_dir=tmp_path)
     assert result.record["status"] == "completed"
     assert all(value == value for scores in result.scores.values() for value in scores.values())  # noqa: PLR0124, no NaN
