@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -86,6 +87,31 @@ def test_a_run_whose_time_is_up_before_its_first_steps_fails_instead_of_coming_b
     assert messages[-2]["how"] == "failed"
     assert "--slurm time=" in messages[-2]["reason"]
     assert not messages[-1]["late"]
+
+
+def test_a_signal_that_another_thread_gets_right_after_the_fork_is_passed_on(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The main thread blocks signals then, others do not."""
+    fork, rest = os.fork, threading.Event()
+    other = threading.Thread(target=rest.wait)
+
+    def forked() -> int:
+        child = fork()
+        if child:
+            os.kill(os.getpid(), signal.SIGUSR1)
+        return child
+
+    signal.signal(signal.SIGUSR1, lambda *_: None)  # without any, a fault here would end this process
+    monkeypatch.setattr(body.os, "fork", forked)
+    other.start()
+    try:
+        code, messages, wishes = work(lambda pipe: interrupted(after=lambda: None, pipe=pipe))
+    finally:
+        rest.set()
+        other.join()
+    assert (code, wishes) == (130, [])
+    assert "--slurm time=" in messages[-2]["reason"]  # its time was up before it trained
 
 
 def test_a_run_that_completes_as_its_time_is_up_is_not_requeued(work: Work) -> None:

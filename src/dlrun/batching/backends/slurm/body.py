@@ -65,6 +65,7 @@ class TaskBody:
         self._requeue = requeue
         self._pause = pause
         self._child = 0
+        self._early: list[int] = []
         self._is_late = False
         self._is_stopped = False
 
@@ -90,18 +91,28 @@ class TaskBody:
 
     def _train(self, pipe: int) -> int:
         """Train in a child process, and return its exit code, negative for a signal."""
+        self._early = []
+        # Before the fork: signals are blocked in this thread only. The system would give one that comes right after the
+        # fork to another thread, such as that which renews leases, and without a handler it would end this process.
+        for number in SIGNALS:
+            signal.signal(number, self._pass_on)
+        signal.signal(LIMIT_SIGNAL, self._time_is_up)
         signal.pthread_sigmask(signal.SIG_BLOCK, (*SIGNALS, LIMIT_SIGNAL))
         self._child = os.fork()
         if not self._child:
             _become_run(self._request, pipe=pipe, shown=self._shown)
-        for number in SIGNALS:
-            signal.signal(number, self._pass_on)
-        signal.signal(LIMIT_SIGNAL, self._time_is_up)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (*SIGNALS, LIMIT_SIGNAL))
-        return os.waitstatus_to_exitcode(os.waitpid(self._child, 0)[1])
+        for number in self._early:
+            self._pass_on(number, None)
+        code = os.waitstatus_to_exitcode(os.waitpid(self._child, 0)[1])
+        self._child = 0  # its number may be that of another process soon
+        return code
 
     def _pass_on(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002  the signal module passes it
         self._is_stopped = True
+        if not self._child:
+            self._early.append(number)
+            return
         with suppress(ProcessLookupError):
             os.kill(self._child, number)
 
@@ -148,6 +159,8 @@ def _become_run(request: Request, *, pipe: int, shown: Shown) -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (*SIGNALS, LIMIT_SIGNAL))
         sys.argv = request.command()
         code = run_job(request, pipe=pipe, shown=shown)
+    except KeyboardInterrupt:  # a signal that came before the run could handle it
+        code = Interrupted.exit_code
     except BaseException:  # noqa: BLE001  nothing may reach what the parent process does after the fork
         traceback.print_exc()
     finally:
