@@ -103,7 +103,7 @@ def test_a_signal_that_another_thread_gets_right_after_the_fork_is_passed_on(
         return child
 
     signal.signal(signal.SIGUSR1, lambda *_: None)  # without any, a fault here would end this process
-    monkeypatch.setattr(body.os, "fork", forked)
+    monkeypatch.setattr(os, "fork", forked)
     other.start()
     try:
         code, messages, wishes = work(lambda pipe: interrupted(after=lambda: None, pipe=pipe))

@@ -102,8 +102,8 @@ class TaskBody:
         if not self._child:
             _become_run(self._request, pipe=pipe, shown=self._shown)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (*SIGNALS, LIMIT_SIGNAL))
-        for number in self._early:
-            self._pass_on(number, None)
+        for early in self._early:
+            self._pass_on(early, None)
         code = os.waitstatus_to_exitcode(os.waitpid(self._child, 0)[1])
         self._child = 0  # its number may be that of another process soon
         return code
