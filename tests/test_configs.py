@@ -27,7 +27,10 @@ def dense(inputs: int, units: int) -> int:
 WITH_REPORT = {"digits_cnn", "digits_autoencoder", "diabetes_realmlp", "reviews_bow", "pm25_lstm"}
 """Configs whose report is drawn and whose `jit` is chosen, one of each kind of data: both cost as much as training."""
 
-SLOW = {"cifar_pretrained", "cifar_resnet", "pm25_tcn", "mnist_cnn_small", "mnist_cnn_wide", "mnist_autoencoder_tied"}
+SLOW = {
+    "cifar_pretrained", "cifar_resnet", "pm25_tcn", "mnist_cnn_small", "mnist_cnn_wide", "mnist_autoencoder_tied",
+    "sequence_rnn", "reviews_lstm",
+}  # fmt: skip
 """Configs of deep networks, whose first steps take long; smaller ones of their kinds are trained in other tests. And
 those that differ from another config only by numbers."""
 

@@ -53,7 +53,7 @@ def whole(dlrun: Any, folder: Path) -> dict[str, Path]:
     return {name: train(dlrun, folder, part, "training.feed=device") for name, part in PARTS.items()}
 
 
-@pytest.mark.parametrize("parts", [pytest.param("one", marks=pytest.mark.soak), "shares", "two"])
+@pytest.mark.parametrize("parts", [*(pytest.param(each, marks=pytest.mark.soak) for each in ("one", "shares")), "two"])
 def test_a_run_that_was_killed_inside_an_epoch_goes_on_to_the_bit_from_device_and_host(
     dlrun: Any, folder: Path, whole: dict[str, Path], outcome_of: Any, parts: str
 ) -> None:
