@@ -88,7 +88,7 @@ def test_a_failed_run_does_not_stop_the_others_and_is_tried_again(run: Any, fold
 def test_a_stopped_and_killed_batch_continues_and_its_runs_equal_those_trained_alone(
     start: Any, run: Any, folder: Path, records: Records
 ) -> None:
-    longer = ("--set", "training.batch_size=16", "--set", "training.epochs=30")
+    longer = ("--set", "training.batch_size=16", "--set", "training.epochs=15")
     batch = ("batch", "small.yaml", *longer, "--set", "training.checkpoint_minutes=0.0001", "--seeds", "2")
 
     def begun() -> list[Path]:

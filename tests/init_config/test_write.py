@@ -95,7 +95,7 @@ def test_a_file_that_exists_is_kept_unless_forced_and_the_name_follows_the_data(
 
 
 @pytest.mark.tensorflow
-@pytest.mark.parametrize("name", ["movie_reviews.csv", "beijing_pm25.csv"])
+@pytest.mark.parametrize("name", ["movie_reviews.csv", pytest.param("beijing_pm25.csv", marks=pytest.mark.soak)])
 def test_a_config_of_real_data_trains_without_changes(shared_data: Path, tmp_path: Path, name: str) -> None:
     from dlrun.experiment import train as experiment
 

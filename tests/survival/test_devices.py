@@ -71,6 +71,7 @@ def assert_equal_within(one: Path, two: Path, *, tolerance: float) -> None:
         pytest.param(
             (AUTOENCODER, "loss=mean_squared_error", "metrics=[]", "optimizer={type: sgd, learning_rate: 0.1}"),
             id="a target of many axes",
+            marks=pytest.mark.soak,
         ),
         # Not with Adam: the bias before a normalization has no gradient but noise, which Adam makes large.
         pytest.param((NORMALIZED, "optimizer={type: sgd, learning_rate: 0.1}"), id="batch normalization"),
