@@ -5,7 +5,7 @@
     python tests/benchmarks/searches.py auto FOLDER --data DATA [--minutes 10]
 
 `quality` compares, over the seeds of the search and on two configs, the best validation score of halving with those of
-TPE and random search with three times its epochs. `cost` compares a search of short trials with as many `dlrun train`
+TPE and random search with twice its epochs. `cost` compares a search of short trials with as many `dlrun train`
 commands. `auto` makes a test split of each data set, which no command sees, and compares `dlrun auto` with `dlrun init`
 and `dlrun train` on it: a table of classes, sentences, pictures and a table of numbers from the folder of test data.
 """
@@ -57,8 +57,8 @@ search:
 """
 WAYS = {
     "halving, TPE": {"sampler": "tpe", "trials": 27, "halving": "{min_epochs: 2, factor: 3}"},
-    "random, 3 x the epochs": {"sampler": "random", "trials": 21, "halving": "null"},
-    "TPE, 3 x the epochs": {"sampler": "tpe", "trials": 21, "halving": "null"},
+    "random, twice the epochs": {"sampler": "random", "trials": 21, "halving": "null"},
+    "TPE, twice the epochs": {"sampler": "tpe", "trials": 21, "halving": "null"},
 }
 
 
