@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlrun.data.images.source import Images
-from dlrun.data.masks.classes import MOST_CLASSES, read_some_values
+from dlrun.data.masks.classes import check_values, read_some_values
 from dlrun.data.masks.pixels import COLOR, shown_value, value_of
 from dlrun.data.masks.reader import MASKS
 from dlrun.data.media_files.listing import MediaList
@@ -181,15 +181,7 @@ def _read_values(images: MediaList) -> _Meaning:
         raise DataError(f"none of the masks in {masks.folder} can be read", expected=MASKS.formats, hint=hint)
     ignored = _ignored(found)
     classes = tuple(value for value in found if value != ignored)
-    if len(classes) > MOST_CLASSES:
-        raise DataError(
-            f"the masks in {masks.folder} have {len(classes):,} different values: {_listed(classes)}",
-            expected=f"one value for each class, at most {MOST_CLASSES}",
-            hint="masks must be saved without blurred edges and without JPEG compression",
-        )
-    if len(classes) < 2:
-        what = f"all pixels of the masks in {masks.folder} have the value {_listed(classes)}"
-        raise DataError(what, expected="at least two classes")
+    check_values(classes, masks)
     return _Meaning(classes, ignored, min(_READ_MASKS, len(masks)), len(masks))
 
 

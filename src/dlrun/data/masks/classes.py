@@ -144,17 +144,31 @@ def find_classes(masks: MediaList, ignored: Sequence[int], *, digest: str, skip:
         if is_whole and len(known) <= MOST_CLASSES + len(ignored):
             cache.put_value(key, known, what=f"values of {len(masks):,} masks in {masks.folder}")
     values = [value for value in known if value not in ignored]
+    check_values(values, masks, detail=f"; {most}")
+    return MaskClasses(tuple(map(shown_value, values)), tuple((value,) for value in values), tuple(ignored))
+
+
+def check_values(values: Sequence[int], masks: MediaList, *, detail: str = "") -> None:
+    """Check that the values in some masks can be those of classes.
+
+    Args:
+        values: The values of the pixels that count.
+        masks: The masks, for the message.
+        detail: What more to say of too many values.
+
+    Raises:
+        DataError: There are too many values for classes, or fewer than two.
+    """
     shown = _listed([shown_value(value) for value in values])
     if len(values) > MOST_CLASSES:
         raise DataError(
-            f"the masks in {masks.folder} have {len(values):,} different values: {shown}; {most}",
+            f"the masks in {masks.folder} have {len(values):,} different values: {shown}{detail}",
             expected=f"one value for each class, at most {MOST_CLASSES}",
             hint="masks must be saved without blurred edges and without JPEG compression; or set mask_values",
         )
     if len(values) < 2:
         what = f"all pixels of the masks in {masks.folder} have the value {shown}" if values else "no pixel counts"
         raise DataError(what, expected="at least two classes")
-    return MaskClasses(tuple(map(shown_value, values)), tuple((value,) for value in values), tuple(ignored))
 
 
 def read_some_values(masks: MediaList, *, most: int) -> set[int]:

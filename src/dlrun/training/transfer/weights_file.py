@@ -59,7 +59,7 @@ def open_weights(path: Path) -> Iterator[StoredWeights]:
             file = stack.enter_context(h5py.File(source, "r"))
             found = _read_old(path, file) if _is_old(file) else _read_store(path, file)
         except FileNotFoundError as error:
-            raise DataError(f"there is no file {path}", hint="--set model.weights=PATH chooses another file") from error
+            raise DataError(f"there is no file {path}", hint="to use another file: --set model.weights=PATH") from error
         except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             what = f"{path} is not a file of weights that Keras has written: {reason}"
