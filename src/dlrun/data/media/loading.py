@@ -173,14 +173,14 @@ def load_splits(
             if name not in cached:
                 cached[name] = keep_in_memory_and_cache(lists[name], scans[name], reader, skip=skip)
             kept.append(cached[name].at(within))
-        elif in_memory:
-            kept.append(keep_in_memory(files, scans[name].at(within), reader, skip=skip))
         else:
-            kept.append(keep_in_file(files, scans[name].at(within), reader, skip=skip, beside=beside))
+            scanned = scans[name].at(within)
+            kept.append(_keep(files, scanned, reader, in_memory=in_memory, skip=skip, beside=beside))
         of_masks = None
         if mask_reader is not None and files.masks is not None:
             beside += [each.folder for each in (kept[-1], *masks_kept) if each.folder is not None]
-            of_masks = _keep_masks(files.masks, mask_reader, in_memory=in_memory, skip=skip, beside=beside)
+            scanned = files.masks.kind.scan(files.masks.paths())
+            of_masks = _keep(files.masks, scanned, mask_reader, in_memory=in_memory, skip=skip, beside=beside)
             masks_kept.append(of_masks)
             notes += (f"corrupt: {skipped_note(of_masks.failed, files.masks)}",) if of_masks.failed else ()
         failed = {**kept[-1].failed, **({} if of_masks is None else of_masks.failed)}
@@ -204,13 +204,19 @@ def _first_places(lists: Mapping[str, MediaList]) -> dict[str, int]:
     return first
 
 
-def _keep_masks(
-    masks: MediaList, reader: MediaReader, *, in_memory: bool, skip: bool, beside: Collection[Path]
+def _keep(
+    files: MediaList,
+    scanned: Scanned,
+    reader: MediaReader,
+    *,
+    in_memory: bool,
+    skip: bool,
+    beside: Collection[Path],
 ) -> Kept:
-    scanned = masks.kind.scan(masks.paths())
+    """Decode files into memory if they fit there, otherwise into a file of the cache."""
     if in_memory:
-        return keep_in_memory(masks, scanned, reader, skip=skip)
-    return keep_in_file(masks, scanned, reader, skip=skip, beside=beside)
+        return keep_in_memory(files, scanned, reader, skip=skip)
+    return keep_in_file(files, scanned, reader, skip=skip, beside=beside)
 
 
 def _split(files: MediaList, kept: Kept, numbered: Split, of_masks: Kept | None = None) -> Split:
